@@ -1,0 +1,100 @@
+"""Every setting of the orchestrator and the command line, from the environment; `.env.example` lists them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_data_dir() -> Path:
+    """Root keeps data out of its home directory, where Postgres (which refuses to be root) could not reach it."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/rookify")
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "rookify"
+
+
+class Settings(BaseSettings):
+    """Durations are seconds. Each field's variable is its name in capitals behind `ROOKIFY_`, or its alias."""
+
+    model_config = SettingsConfigDict(env_prefix="ROOKIFY_", env_file=".env", extra="ignore")
+
+    # Where things are
+    data: Path = Field(default_factory=default_data_dir, description="Folder of the embedded mode")
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="DATABASE_URL",
+        description="Postgres to use instead of the embedded one",
+    )
+    listen: str = Field(default="127.0.0.1:50051", description="Where the orchestrator serves gRPC")
+    analyzers: str = Field(
+        default="127.0.0.1:50061",
+        description="Comma-separated host:port; a DNS name stands for all its addresses, resolved again and again",
+    )
+    chesscom_url: str = Field(
+        default="https://api.chess.com/pub", description="chess.com's Published Data API"
+    )
+    lichess_url: str = Field(default="https://lichess.org", description="lichess's API")
+    contact: str = Field(
+        default="", description="Who runs this (mail or URL); sent in User-Agent as chess.com asks"
+    )
+    stockfish: str = Field(default="", description="Stockfish to use; empty: looked for on PATH")
+
+    # Who may call
+    jwt_secret: SecretStr | None = Field(
+        default=None, description="HS256 signing secret; the embedded mode makes its own in the data folder"
+    )
+
+    # How a job is worked
+    jobs_per_replica: int = Field(
+        default=16, ge=1, le=1000, description="Jobs that one orchestrator works at once"
+    )
+    lease_seconds: float = Field(
+        default=30, ge=1, le=3600, description="A job without a heartbeat this long is taken over"
+    )
+    write_interval: float = Field(
+        default=0.2, ge=0, le=10, description="Finished games of a job are written together this often"
+    )
+    shutdown_grace: float = Field(
+        default=8, ge=0, le=600, description="Time for open calls and jobs to end on SIGTERM"
+    )
+    analyzer_silence: float = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="An analyzer that holds games and says nothing this long is given up",
+    )
+    analyzer_resolve_interval: float = Field(
+        default=2, ge=0.1, le=3600, description="Between look-ups of a DNS name"
+    )
+
+    # Limits
+    max_starts_per_window: int = Field(default=5, ge=1, description="Syncs a user may start per window")
+    start_window_seconds: int = Field(default=600, ge=1, description="The window's length")
+    max_games_per_day: int = Field(default=5000, ge=1, description="Games analyzed per user and day")
+    max_games_per_sync: int = Field(default=5000, ge=1, description="Games of one sync, newest first")
+    max_months: int = Field(default=12, ge=1, le=12, description="Months per sync")
+    max_queued_jobs: int = Field(default=10_000, ge=1, description="Jobs waiting in the whole system")
+
+    # What is said
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level logged"
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: text on a terminal, else JSON"
+    )
+
+
+class ClientSettings(BaseSettings):
+    """What the command line needs to call an orchestrator."""
+
+    model_config = SettingsConfigDict(env_prefix="ROOKIFY_", env_file=".env", extra="ignore")
+
+    orchestrator: str = Field(default="127.0.0.1:50051", description="host:port that the command line calls")
+    token: SecretStr | None = Field(
+        default=None, description="Bearer token of the command line: `rookify token`"
+    )
