@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def default_data_dir() -> Path:
-    """Root keeps data out of its home directory, where Postgres (which refuses to be root) could not reach it."""
+    """Root's stays out of its home, where Postgres (which refuses to run as root) could not reach it."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return Path("/var/lib/rookify")
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
@@ -19,7 +19,7 @@ def default_data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """Durations are seconds. Each field's variable is its name in capitals behind `ROOKIFY_`, or its alias."""
+    """Durations are seconds. A field's variable is its name in capitals behind `ROOKIFY_`, or its alias."""
 
     model_config = SettingsConfigDict(env_prefix="ROOKIFY_", env_file=".env", extra="ignore")
 
@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     listen: str = Field(default="127.0.0.1:50051", description="Where the orchestrator serves gRPC")
     analyzers: str = Field(
         default="127.0.0.1:50061",
-        description="Comma-separated host:port; a DNS name stands for all its addresses, resolved again and again",
+        description="Comma-separated host:port; a DNS name stands for all its addresses, now and later",
     )
     chesscom_url: str = Field(
         default="https://api.chess.com/pub", description="chess.com's Published Data API"

@@ -20,7 +20,7 @@ class FetchRequest:
 
     username: str
     window: DateWindow
-    filter: GameFilter = GameFilter()
+    filter: GameFilter = field(default_factory=GameFilter)
     max_games: int = 0
     already_fetched: int = 0
     token: str | None = field(default=None, repr=False)
