@@ -1,0 +1,30 @@
+"""The command `rookify`: every subcommand is registered here and lives in a module of its own."""
+
+from __future__ import annotations
+
+import typer
+
+from orchestrator.cli import _errors
+
+app = typer.Typer(
+    name="rookify",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # _errors says it in one line
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Sync chess games from chess.com and lichess, and have Stockfish explain them."""
+
+
+# One line for each subcommand: app.command("name")(module.function)
+
+
+def main() -> None:
+    raise SystemExit(_errors.run(app))
+
+
+if __name__ == "__main__":
+    main()
