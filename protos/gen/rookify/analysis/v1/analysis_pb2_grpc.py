@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class AnalysisServiceStub:
-    """One process per CPU node. It holds no state that outlives a stream, no credentials, and needs no network but this port.
+    """Turns games into verdicts with Stockfish.
+
+    One process per CPU node. It holds no state that outlives a stream, no credentials, and needs no network but
+    this port.
     """
 
     def __init__(self, channel):
@@ -48,13 +51,25 @@ class AnalysisServiceStub:
 
 
 class AnalysisServiceServicer:
-    """One process per CPU node. It holds no state that outlives a stream, no credentials, and needs no network but this port.
+    """Turns games into verdicts with Stockfish.
+
+    One process per CPU node. It holds no state that outlives a stream, no credentials, and needs no network but
+    this port.
     """
 
     def AnalyzeGames(self, request_iterator, context):
-        """The orchestrator keeps ONE stream per analyzer open and multiplexes the games of many jobs on it.
-        Flow control is by credit: the analyzer grants game slots (Credit), the orchestrator never has more games outstanding than granted.
-        Every game sent ends in exactly one GameAnalysis or GameFailure, or the stream breaks and the orchestrator sends the unfinished games elsewhere.
+        """Analyzes the games that the orchestrator sends, as many at once as the analyzer has granted.
+
+        The orchestrator keeps ONE stream per analyzer open and multiplexes the games of many jobs on it. Flow
+        control is by credit: the analyzer grants game slots (Credit), the orchestrator never has more games
+        outstanding than granted. Every game sent ends in exactly one GameAnalysis or GameFailure, or the stream
+        breaks and the orchestrator sends the unfinished games elsewhere. Results come as games finish, in no
+        promised order. The orchestrator half-closes to end the stream; the analyzer then finishes what it holds.
+
+        The stream as a whole ends with INVALID_ARGUMENT where a message breaks the contract (none of the oneof set,
+        a game_id empty or in use, a negative budget), RESOURCE_EXHAUSTED where more games are sent than granted,
+        and UNAVAILABLE where the analyzer stops before its games are done. What is wrong with one game is a
+        GameFailure and ends nothing else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +104,10 @@ def add_AnalysisServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AnalysisService:
-    """One process per CPU node. It holds no state that outlives a stream, no credentials, and needs no network but this port.
+    """Turns games into verdicts with Stockfish.
+
+    One process per CPU node. It holds no state that outlives a stream, no credentials, and needs no network but
+    this port.
     """
 
     @staticmethod

@@ -26,8 +26,10 @@ if _version_not_supported:
 
 
 class SyncServiceStub:
-    """Backend gateways call it. Every call carries "authorization: Bearer <Supabase access token>".
-    A caller with the service role may act for the user named in user_id; anyone else only for themselves.
+    """Syncs a user's games from chess.com or lichess, and has them analyzed.
+
+    Backend gateways call it. Every call carries "authorization: Bearer <Supabase access token>". A caller with
+    the service role may act for the user named in user_id; anyone else only for themselves.
     """
 
     def __init__(self, channel):
@@ -79,24 +81,34 @@ class SyncServiceStub:
 
 
 class SyncServiceServicer:
-    """Backend gateways call it. Every call carries "authorization: Bearer <Supabase access token>".
-    A caller with the service role may act for the user named in user_id; anyone else only for themselves.
+    """Syncs a user's games from chess.com or lichess, and has them analyzed.
+
+    Backend gateways call it. Every call carries "authorization: Bearer <Supabase access token>". A caller with
+    the service role may act for the user named in user_id; anyone else only for themselves.
     """
 
     def StartSync(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Starts a sync and answers at once, with the job still pending. Watch it by WatchSync, or poll GetSyncJob.
+
+        ALREADY_EXISTS where the user has an active job on the platform: metadata "sync_job_id" of ErrorInfo names
+        it. RESOURCE_EXHAUSTED where a quota is used up: QuotaFailure says which, RetryInfo when to come back.
+        FAILED_PRECONDITION where neither the request nor the profile has a username. NOT_FOUND where there is no
+        such user.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSyncJob(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One job as it stands. NOT_FOUND where the caller has no such job.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSyncJobs(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """A user's jobs, newest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -104,13 +116,19 @@ class SyncServiceServicer:
     def WatchSync(self, request, context):
         """The current state at once, then each change, then the terminal state, then OK.
         Slow readers get fewer messages, never an old one after a newer one, and always the last.
+
+        NOT_FOUND where the caller has no such job. UNAVAILABLE where the server stops: call again with the last
+        resume_token, of any replica.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelSync(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Cancels a job that is pending, fetching or analyzing. What was analyzed until then stays. Cancelling a
+        cancelled job again answers OK. FAILED_PRECONDITION where the job is completed or failed, NOT_FOUND where
+        the caller has no such job.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -123,13 +141,15 @@ class SyncServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListGameAnalyses(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """A user's analyzed games, the one played last first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetGameAnalysis(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One analyzed game with all its moves. NOT_FOUND where the user has no such analysis.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -186,8 +206,10 @@ def add_SyncServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SyncService:
-    """Backend gateways call it. Every call carries "authorization: Bearer <Supabase access token>".
-    A caller with the service role may act for the user named in user_id; anyone else only for themselves.
+    """Syncs a user's games from chess.com or lichess, and has them analyzed.
+
+    Backend gateways call it. Every call carries "authorization: Bearer <Supabase access token>". A caller with
+    the service role may act for the user named in user_id; anyone else only for themselves.
     """
 
     @staticmethod
@@ -408,7 +430,8 @@ class SyncService:
 
 
 class SyncAdminServiceStub:
-    """Needs the service role, or a user whose row has is_admin.
+    """For operators, over all users' jobs. Needs the service role, or a user whose row has is_admin; anyone else gets
+    PERMISSION_DENIED.
     """
 
     def __init__(self, channel):
@@ -445,23 +468,29 @@ class SyncAdminServiceStub:
 
 
 class SyncAdminServiceServicer:
-    """Needs the service role, or a user whose row has is_admin.
+    """For operators, over all users' jobs. Needs the service role, or a user whose row has is_admin; anyone else gets
+    PERMISSION_DENIED.
     """
 
     def ListActiveSyncJobs(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Jobs that are pending, fetching or analyzing, oldest first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CleanupStuckSyncJobs(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Fails the jobs that have made no progress for too long. A worker that still holds one is fenced off: it can
+        write nothing more.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FailSyncJob(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Fails one job that is pending, fetching or analyzing, with a reason. FAILED_PRECONDITION where the job is
+        over, NOT_FOUND where there is none.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -474,7 +503,8 @@ class SyncAdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUsage(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """What the system has done since a time: jobs, games, engine nodes, LLM calls.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -516,7 +546,8 @@ def add_SyncAdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SyncAdminService:
-    """Needs the service role, or a user whose row has is_admin.
+    """For operators, over all users' jobs. Needs the service role, or a user whose row has is_admin; anyone else gets
+    PERMISSION_DENIED.
     """
 
     @staticmethod
