@@ -1,0 +1,115 @@
+"""One way to log for every process: structlog on stderr, JSON lines or text, secrets taken out."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+REDACTED = "[redacted]"
+
+# A key is secret when it is one of these words or ends in one behind an underscore: `lichess_token`.
+_SECRET_WORDS = (
+    "token",
+    "authorization",
+    "secret",
+    "password",
+    "passwd",
+    "api_key",
+    "apikey",
+    "service_role_key",
+    "jwt",
+    "cookie",
+)
+# Secrets inside texts, messages of libraries and tracebacks above all: a bearer token, a JWT, a personal
+# token of lichess, a key of Supabase or OpenAI, the password in a URL.
+_SECRET_TEXT = re.compile(
+    r"(?i)\bbearer\s+[\w.~+/=-]+"
+    r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
+    r"|\blip_\w{8,}"
+    r"|\bsb_secret_\w+"
+    r"|\bsk-[\w-]{16,}"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+)
+
+
+def configure(service: str, level: str = "info", fmt: Literal["auto", "json", "text"] = "auto") -> None:
+    """Set up structlog and the standard library's logging for the whole process.
+
+    `service` stands in every line. `fmt` auto: text where stderr is a terminal, else JSON.
+    Ids bound with `structlog.contextvars` (request_id, job_id, game_id) are in the line as well.
+    """
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    text = fmt == "text" or (fmt == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _named(service),
+    ]
+    render: list[Processor] = (
+        [redact, structlog.dev.ConsoleRenderer(exception_formatter=_plain_traceback)]
+        if text
+        else [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer(default=str)]
+    )
+    structlog.configure(
+        processors=[*shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,  # a test may configure again
+    )
+    # What libraries log (grpc's tracebacks) comes out in the same form.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    logging.basicConfig(level=max(threshold, logging.INFO), handlers=[handler], force=True)
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: values of secret keys at any depth, and secrets inside texts."""
+    for key, value in event.items():
+        event[key] = _redacted(key, value)
+    return event
+
+
+def _redacted(key: object, value: Any) -> Any:
+    if isinstance(key, str) and _is_secret(key) and value is not None:
+        return REDACTED
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(REDACTED, value)
+    if isinstance(value, Mapping):
+        return {inner: _redacted(inner, item) for inner, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        if len(value) == 2 and isinstance(value[0], str) and _is_secret(value[0]):
+            return [value[0], REDACTED]  # a pair, as in metadata and headers
+        return [_redacted(None, item) for item in value]
+    return value
+
+
+def _is_secret(key: str) -> bool:
+    name = key.lower().replace("-", "_")
+    return any(name == word or name.endswith(f"_{word}") for word in _SECRET_WORDS)
+
+
+def _named(service: str) -> Processor:
+    def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event.setdefault("service", service)
+        return event
+
+    return add_service
+
+
+def _plain_traceback(stream: Any, exc_info: Any) -> None:
+    """Redacted like everything else; the terminal's pretty printers would show local variables."""
+    event: MutableMapping[str, Any] = {"exc_info": exc_info}
+    text = structlog.processors.format_exc_info(None, "", event)["exception"]
+    stream.write("\n" + _SECRET_TEXT.sub(REDACTED, str(text)))
