@@ -1,0 +1,43 @@
+"""Which analyzers there are: a static list, or DNS names that are resolved again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import structlog
+
+from servicekit.errors import ConfigurationError
+
+log = structlog.get_logger()
+
+
+def parse_targets(setting: str) -> list[tuple[str, int]]:
+    """ "a:50061, b:50061" → [("a", 50061), ("b", 50061)]. Raises ConfigurationError."""
+    targets = []
+    for part in filter(None, (part.strip() for part in setting.split(","))):
+        host, _, port = part.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ConfigurationError(
+                f"ROOKIFY_ANALYZERS: {part!r} is not host:port, as in 127.0.0.1:50061 or analyzer:50061"
+            )
+        targets.append((host.strip("[]"), int(port)))
+    if not targets:
+        raise ConfigurationError("ROOKIFY_ANALYZERS is empty: name at least one analyzer as host:port")
+    return targets
+
+
+async def resolve(targets: list[tuple[str, int]]) -> set[str]:
+    """Every address behind the targets, as "ip:port". A name that does not resolve now stands for none."""
+    loop = asyncio.get_running_loop()
+    addresses = set()
+    for host, port in targets:
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            log.debug("analyzer name does not resolve", host=host, error=str(error))
+            continue
+        for _family, _type, _proto, _name, address in found:
+            ip = str(address[0])
+            addresses.add(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}")
+    return addresses

@@ -1,0 +1,112 @@
+"""The psycopg transport: the embedded Postgres, or any `DATABASE_URL`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg import sql
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from orchestrator.store.transport import AsJson, Change, error_from_sqlstate
+from servicekit.errors import RookifyError, Unavailable
+
+log = structlog.get_logger()
+
+_POOL_SIZE = (
+    8  # calls take milliseconds: eight at once is thousands a second, and leaves room for other replicas
+)
+_CHECKOUT_SECONDS = 5  # longer means that the database is away; the caller decides whether to wait on
+_STATEMENT_TIMEOUT = "30s"  # no call comes near it; one that does must not hold its locks
+_RECONNECT_SECONDS = (0.1, 2.0)  # of the listener: quickly at first, then gently
+
+# SQLSTATE classes after which the same call may succeed: connection exceptions, insufficient resources,
+# operator intervention (shutdown, crash recovery), and a transaction that lost to another one.
+_TRANSIENT = ("08", "53", "57", "40")
+
+
+class PostgresTransport:
+    """A pool for calls and one connection that listens. Use as `async with`."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any]]] = AsyncConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=_POOL_SIZE,
+            timeout=_CHECKOUT_SECONDS,
+            kwargs={"autocommit": True},
+            configure=_become_service_role,
+            open=False,
+            name="rookify",
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._pool.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._pool.close()
+
+    async def call(self, function: str, parameters: Mapping[str, Any]) -> list[Any]:
+        arguments = sql.SQL(", ").join(
+            sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in parameters
+        )
+        query = sql.SQL("select * from public.{}({})").format(sql.Identifier(function), arguments)
+        values = {
+            name: Jsonb(value.value) if isinstance(value, AsJson) else value
+            for name, value in parameters.items()
+        }
+        try:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(query, values)
+                return [row[0] for row in await cursor.fetchall()]
+        except psycopg.Error as error:
+            raise _translate(error) from error
+
+    async def changes(self) -> AsyncIterator[Change]:
+        least, most = _RECONNECT_SECONDS
+        pause = least
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+                async with connection:
+                    await _become_service_role(connection)
+                    await connection.execute("listen sync_jobs")
+                    pause = least
+                    yield Change(None)  # whatever happened before now
+                    async for notification in connection.notifies():
+                        yield _parse(notification.payload)
+            except psycopg.Error as error:
+                log.warning("lost the database's notifications", error=str(error), retry_in=pause)
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  jitter, not a secret
+            pause = min(pause * 2, most)
+
+
+async def _become_service_role(connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.execute("set role service_role")
+    await connection.execute(sql.SQL("set statement_timeout = {}").format(_STATEMENT_TIMEOUT))
+
+
+def _parse(payload: str) -> Change:
+    sync_job_id, _, status = payload.partition(" ")
+    return Change(UUID(sync_job_id), status)
+
+
+def _translate(error: psycopg.Error) -> RookifyError:
+    sqlstate = error.sqlstate or ""
+    if sqlstate.startswith("RK"):
+        return error_from_sqlstate(sqlstate, error.diag.message_primary or "", error.diag.message_detail)
+    lost = isinstance(error, PoolTimeout | psycopg.OperationalError | psycopg.InterfaceError) and not sqlstate
+    if lost or sqlstate[:2] in _TRANSIENT:
+        return Unavailable("the database does not answer; try again", reason="DATABASE_UNAVAILABLE")
+    return error_from_sqlstate(sqlstate, error.diag.message_primary or str(error), None)

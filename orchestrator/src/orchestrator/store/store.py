@@ -1,0 +1,270 @@
+"""The store: one method for each SQL function, typed on both sides. All access to the database is here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import stamina
+from pydantic import TypeAdapter
+
+from orchestrator.domain import Platform, PlatformGame, SyncStatus
+from orchestrator.store.rows import (
+    Claim,
+    Finding,
+    FinishedGame,
+    GameAnalysisRow,
+    Limits,
+    NewSync,
+    PageKey,
+    QueuedGame,
+    QuotaUse,
+    SyncJob,
+    Usage,
+    User,
+)
+from orchestrator.store.transport import AsJson, Change, Transport
+from servicekit.errors import NotFound, Unavailable
+
+Row = TypeVar("Row")
+
+# A call that a client waits for is tried again within its patience; one of a worker outlives a database that
+# is away for a while (a restart, a fail-over: tens of seconds), so that the job goes on where it was.
+CALL_PATIENCE = timedelta(seconds=4)
+WORK_PATIENCE = timedelta(seconds=90)
+
+
+class Store:
+    """`patience` is how long a call is repeated, with jittered backoff, while the database does not answer.
+
+    Repeating is safe: every function is idempotent or fenced by the lease token. Raises what
+    `Transport.call` raises.
+    """
+
+    def __init__(self, transport: Transport, patience: timedelta = CALL_PATIENCE) -> None:
+        self._transport = transport
+        self._patience = patience
+
+    def patient(self) -> Store:
+        """The same store, for workers."""
+        return Store(self._transport, WORK_PATIENCE)
+
+    def changes(self) -> AsyncIterator[Change]:
+        return self._transport.changes()
+
+    # The life of a job
+
+    async def start_sync_job(
+        self, new: NewSync, limits: Limits, encrypted_token: str | None = None
+    ) -> SyncJob:
+        """Raises AlreadyExists, QuotaExceeded, InvalidInput, or NotFound for an unknown user."""
+        return await self._one(
+            SyncJob,
+            "start_sync_job",
+            p_user_id=new.user_id,
+            p_platform=new.platform.value,
+            p_username=new.username,
+            p_from_date=new.from_date,
+            p_to_date=new.to_date,
+            p_months=new.months,
+            p_filter=AsJson(dict(new.filter)),
+            p_max_games=new.max_games,
+            p_preset=new.preset,
+            p_request_id=new.request_id,
+            p_request=AsJson(dict(new.request)),
+            p_limits=AsJson(dataclasses.asdict(limits)),
+            p_lichess_token_encrypted=encrypted_token,
+        )
+
+    async def claim_sync_job(self, owner: str, lease: timedelta, max_takeovers: int) -> Claim | None:
+        rows = await self._call(
+            "claim_sync_job",
+            p_owner=owner,
+            p_lease_seconds=lease.total_seconds(),
+            p_max_takeovers=max_takeovers,
+        )
+        return _parse(Claim, {**rows[0], "job": rows[0]}) if rows else None
+
+    async def fail_abandoned_sync_jobs(self, max_takeovers: int) -> list[SyncJob]:
+        return await self._all(SyncJob, "fail_abandoned_sync_jobs", p_max_takeovers=max_takeovers)
+
+    async def renew_leases(self, claims: Sequence[Claim], lease: timedelta) -> set[UUID]:
+        """The ids of the jobs whose leases are still held."""
+        leases = [{"sync_job_id": str(c.job.id), "lease_token": str(c.lease_token)} for c in claims]
+        return set(
+            await self._all(
+                UUID, "renew_leases", p_leases=AsJson(leases), p_lease_seconds=lease.total_seconds()
+            )
+        )
+
+    async def release_sync_job(self, claim: Claim) -> None:
+        await self._call("release_sync_job", **_leased(claim))
+
+    async def advance_sync_job(self, claim: Claim, status: SyncStatus, error: str | None = None) -> SyncJob:
+        return await self._one(
+            SyncJob, "advance_sync_job", **_leased(claim), p_status=status.value, p_error=error
+        )
+
+    async def cancel_sync_job(self, sync_job_id: UUID, user_id: UUID | None) -> SyncJob:
+        return await self._one(SyncJob, "cancel_sync_job", p_sync_job_id=sync_job_id, p_user_id=user_id)
+
+    async def fail_sync_job(self, sync_job_id: UUID, reason: str) -> SyncJob:
+        return await self._one(SyncJob, "fail_sync_job", p_sync_job_id=sync_job_id, p_reason=reason)
+
+    async def cleanup_stuck_sync_jobs(self, older_than: timedelta, *, dry_run: bool) -> list[SyncJob]:
+        return await self._all(
+            SyncJob,
+            "cleanup_stuck_sync_jobs",
+            p_older_than_seconds=older_than.total_seconds(),
+            p_dry_run=dry_run,
+        )
+
+    # What a worker writes
+
+    async def record_games(
+        self,
+        claim: Claim,
+        games: Sequence[PlatformGame],
+        excluded: Mapping[str, int],
+        cursor: Mapping[str, Any],
+    ) -> SyncJob:
+        return await self._one(
+            SyncJob,
+            "record_games",
+            **_leased(claim),
+            p_games=AsJson([_game_json(game) for game in games]),
+            p_excluded=AsJson(dict(excluded)),
+            p_fetch_cursor=AsJson(dict(cursor)),
+        )
+
+    async def take_games(self, claim: Claim, after_ordinal: int, limit: int) -> list[QueuedGame]:
+        return await self._all(
+            QueuedGame, "take_games", **_leased(claim), p_after_ordinal=after_ordinal, p_limit=limit
+        )
+
+    async def record_analyses(self, claim: Claim, results: Sequence[Mapping[str, Any]]) -> SyncJob:
+        """`results` as the function's comment says: columns of game_analyses, or a failure."""
+        return await self._one(
+            SyncJob, "record_analyses", **_leased(claim), p_results=AsJson([dict(r) for r in results])
+        )
+
+    # What is read
+
+    async def get_user(self, user_id: UUID) -> User | None:
+        rows = await self._call("get_user", p_user_id=user_id)
+        return _parse(User, rows[0]) if rows and rows[0] is not None else None
+
+    async def ensure_user(self, user_id: UUID) -> None:
+        await self._call("ensure_user", p_user_id=user_id)
+
+    async def get_sync_jobs(self, sync_job_ids: Sequence[UUID]) -> list[SyncJob]:
+        return await self._all(SyncJob, "get_sync_jobs", p_sync_job_ids=list(sync_job_ids))
+
+    async def list_sync_jobs(
+        self, user_id: UUID | None, *, active_only: bool, limit: int, after: PageKey | None
+    ) -> list[SyncJob]:
+        return await self._all(
+            SyncJob,
+            "list_sync_jobs",
+            p_user_id=user_id,
+            p_active_only=active_only,
+            p_limit=limit,
+            **_behind(after),
+        )
+
+    async def sync_job_failures(self, sync_job_id: UUID) -> dict[str, int]:
+        """How many games failed, by reason."""
+        return await self._one(dict[str, int], "sync_job_failures", p_sync_job_id=sync_job_id)
+
+    async def list_finished_games(self, sync_job_id: UUID, after: int, limit: int) -> list[FinishedGame]:
+        return await self._all(
+            FinishedGame, "list_finished_games", p_sync_job_id=sync_job_id, p_after=after, p_limit=limit
+        )
+
+    async def list_game_analyses(
+        self,
+        user_id: UUID,
+        sync_job_id: UUID | None,
+        platform: Platform | None,
+        *,
+        limit: int,
+        after: PageKey | None,
+    ) -> list[GameAnalysisRow]:
+        return await self._all(
+            GameAnalysisRow,
+            "list_game_analyses",
+            p_user_id=user_id,
+            p_sync_job_id=sync_job_id,
+            p_platform=platform.value if platform else None,
+            p_limit=limit,
+            **_behind(after),
+        )
+
+    async def get_game_analysis(self, user_id: UUID, game_analysis_id: UUID) -> GameAnalysisRow:
+        """Raises NotFound."""
+        rows = await self._all(
+            GameAnalysisRow, "get_game_analysis", p_user_id=user_id, p_game_analysis_id=game_analysis_id
+        )
+        if not rows:
+            raise NotFound(f"there is no analysis {game_analysis_id}")
+        return rows[0]
+
+    async def get_quota(self, user_id: UUID, limits: Limits) -> list[QuotaUse]:
+        return await self._all(
+            QuotaUse, "get_quota", p_user_id=user_id, p_limits=AsJson(dataclasses.asdict(limits))
+        )
+
+    async def get_usage(self, since: datetime) -> Usage:
+        return await self._one(Usage, "get_usage", p_since=since)
+
+    async def audit_sync_jobs(self) -> list[Finding]:
+        return await self._all(Finding, "audit_sync_jobs")
+
+    # How
+
+    async def _call(self, function: str, **parameters: Any) -> list[Any]:
+        async for attempt in stamina.retry_context(
+            on=Unavailable, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
+        ):
+            with attempt:
+                return await self._transport.call(function, parameters)
+        raise AssertionError("unreachable")  # the last attempt raises
+
+    async def _all(self, kind: type[Row], function: str, **parameters: Any) -> list[Row]:
+        return [_parse(kind, row) for row in await self._call(function, **parameters)]
+
+    async def _one(self, kind: type[Row], function: str, **parameters: Any) -> Row:
+        rows = await self._call(function, **parameters)
+        return _parse(kind, rows[0])
+
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _parse(kind: type[Row], row: Any) -> Row:
+    adapter = _adapters.get(kind)
+    if adapter is None:
+        adapter = _adapters[kind] = TypeAdapter(kind)
+    parsed: Row = adapter.validate_python(row)
+    return parsed
+
+
+def _leased(claim: Claim) -> dict[str, UUID]:
+    return {"p_sync_job_id": claim.job.id, "p_lease_token": claim.lease_token}
+
+
+def _behind(key: PageKey | None) -> dict[str, Any]:
+    return {"p_before_time": key.time if key else None, "p_before_id": key.id if key else None}
+
+
+def _game_json(game: PlatformGame) -> dict[str, Any]:
+    row = dataclasses.asdict(game)
+    del row["platform"]  # the job's
+    # Postgres stores no NUL; one in a PGN is left for the analyzer to refuse by name, as U+FFFD.
+    return {
+        key: value.replace("\x00", "\ufffd") if isinstance(value, str) else value
+        for key, value in row.items()
+    } | {"played_at": game.played_at.isoformat()}
