@@ -184,7 +184,7 @@ def test_the_status_has_code_message_and_details_in_order(case: Case) -> None:
 @by_name
 def test_it_survives_grpc_status(case: Case) -> None:
     sent = to_status(case.error)
-    received = rpc_status.from_call(cast(grpc.Call, FinishedCall(rpc_status.to_status(sent))))
+    received = rpc_status.from_call(cast("grpc.Call", FinishedCall(rpc_status.to_status(sent))))
     assert received == sent
 
 
