@@ -110,16 +110,21 @@ class Running:
             "response_deserializer": StringValue.FromString,
         }
         request = StringValue(value=what)
+        stream: Any
         match kind:
             case "Unary":
                 return [(await self.channel.unary_unary(path, **codec)(request, **kwargs)).value]
             case "Out" | "Written":
-                return [m.value async for m in self.channel.unary_stream(path, **codec)(request, **kwargs)]
+                stream = self.channel.unary_stream(path, **codec)(request, **kwargs)
             case "Collect":
                 return [(await self.channel.stream_unary(path, **codec)(iter([request]), **kwargs)).value]
             case _:
                 stream = self.channel.stream_stream(path, **codec)(iter([request]), **kwargs)
-                return [m.value async for m in stream]
+        try:
+            return [message.value async for message in stream]
+        finally:
+            # A task cancelled while grpc.aio still sends the request would leave the call running.
+            stream.cancel()
 
     async def failure(self, kind: str, what: str) -> RpcFailure:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
