@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from orchestrator.cli import _errors
+from orchestrator.cli import _errors, admin, export, games, jobs, sync, watch
 
 app = typer.Typer(
     name="rookify",
@@ -20,6 +20,15 @@ def _root() -> None:
 
 
 # One line for each subcommand: app.command("name")(module.function)
+app.command("sync")(sync.sync)
+app.command("watch")(watch.watch)
+app.command("jobs")(jobs.jobs)
+app.command("games")(games.games)
+app.command("show")(games.show)
+app.command("export")(export.export)
+app.command("cancel")(jobs.cancel)
+app.command("quota")(jobs.quota)
+app.add_typer(admin.admin)
 
 
 def main() -> None:

@@ -1,0 +1,181 @@
+"""The way to an orchestrator: channel, token, deadlines, pages, and ids by their first characters."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any, Final, Protocol, TypeVar
+
+import grpc
+import grpc.aio
+import jwt
+
+from orchestrator.cli.failures import as_failure
+from orchestrator.settings import ClientSettings
+from rookify.sync.v1 import sync_pb2_grpc
+from servicekit.errors import ConfigurationError, FailedPrecondition, NotFound
+from servicekit.server import CHANNEL_OPTIONS
+
+CALL_SECONDS: Final = 20.0  # a page of analyses over a slow database; a person waits no longer than this
+PAGE_SIZE: Final = 100
+_TRIES: Final = 4  # of a call that is safe to repeat: 0.2 + 0.4 + 0.8 s at most, a restart's blink
+_TRANSIENT: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+_SHORT_ID: Final = re.compile(r"[0-9a-f-]{4,35}")
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Metadata = tuple[tuple[str, str], ...]
+
+
+class _Page(Protocol):
+    @property
+    def next_page_token(self) -> str: ...
+
+
+Page = TypeVar("Page", bound=_Page)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One connection. `subject` is the user that the token names, empty where it names none."""
+
+    target: str
+    sync: sync_pb2_grpc.SyncServiceAsyncStub
+    admin: sync_pb2_grpc.SyncAdminServiceAsyncStub
+    subject: str
+    metadata: Metadata = field(repr=False)
+
+    def user(self, given: str | None) -> str:
+        """Who the call is about: `--user`, else the token's own user."""
+        if given or self.subject:
+            return given or self.subject
+        raise ConfigurationError("the token names no user: say which by --user UUID.", reason="NO_USER")
+
+    async def call(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+    ) -> Response:
+        return await method(request, metadata=self.metadata, timeout=CALL_SECONDS)
+
+    async def call_safely(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+    ) -> Response:
+        """For a request that may be repeated: tried again while the server cannot be reached."""
+        for attempt in range(1, _TRIES):
+            try:
+                return await self.call(method, request)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _TRANSIENT:
+                    raise
+            await asyncio.sleep(backoff(attempt))
+        return await self.call(method, request)
+
+
+def run(work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+    """Connect as the settings say and do `work`; a failed call becomes an error that people can read."""
+    settings = ClientSettings()
+    token = settings.token.get_secret_value().strip() if settings.token else ""
+    return asyncio.run(_run(settings.orchestrator, token, work))
+
+
+async def _run(target: str, token: str, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+    async with connect(target, token) as client:
+        try:
+            return await work(client)
+        except grpc.aio.AioRpcError as error:
+            raise as_failure(error, client.target) from error
+
+
+@asynccontextmanager
+async def connect(target: str, token: str) -> AsyncIterator[Client]:
+    """A client for `host:port` that shows `token` on every call. Opens no socket until the first call."""
+    subject = token_subject(token)
+    async with open_channel(target) as channel:
+        yield Client(
+            target=target,
+            sync=sync_pb2_grpc.SyncServiceStub(channel),
+            admin=sync_pb2_grpc.SyncAdminServiceStub(channel),
+            subject=subject,
+            metadata=(("authorization", f"Bearer {token}"),),
+        )
+
+
+def open_channel(target: str) -> grpc.aio.Channel:
+    """Plaintext on loopback only; anywhere else TLS, so that the token never travels in the clear."""
+    host, colon, port = target.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigurationError(
+            f"ROOKIFY_ORCHESTRATOR is {target!r}; write host:port, such as 127.0.0.1:50051.",
+            reason="BAD_ADDRESS",
+        )
+    if is_loopback(host):
+        return grpc.aio.insecure_channel(target, options=(*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0)))
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=CHANNEL_OPTIONS)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether traffic to the host stays on this machine; only what says so by itself, no look-up."""
+    bare = host.removeprefix("[").removesuffix("]")
+    try:
+        return ip_address(bare).is_loopback
+    except ValueError:
+        return bare.lower() == "localhost"
+
+
+def token_subject(token: str) -> str:
+    """The token's `sub`, not verified: the server does that, this only saves typing --user."""
+    if not token:
+        raise ConfigurationError(
+            "no token: set ROOKIFY_TOKEN to one; `rookify token --user UUID` makes it.", reason="NO_TOKEN"
+        )
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        raise ConfigurationError(
+            "ROOKIFY_TOKEN does not hold a token (a JWT); `rookify token --user UUID` makes one.",
+            reason="BAD_TOKEN",
+        ) from None
+    subject = claims.get("sub")
+    return subject if isinstance(subject, str) else ""
+
+
+def backoff(attempt: int, *, longest: float = 5.0) -> float:
+    """Seconds before try `attempt` + 1, from 0.2 doubling, half of it by chance so that clients spread."""
+    full = min(longest, 0.1 * 2.0 ** min(attempt, 16))
+    return full * (0.5 + 0.5 * random.random())  # noqa: S311  jitter keeps no secret
+
+
+async def pages(fetch: Callable[[str], Awaitable[Page]]) -> AsyncIterator[Page]:
+    """Every page; `fetch` takes the page token, empty for the first."""
+    token = ""
+    while True:
+        page = await fetch(token)
+        yield page
+        if page.next_page_token == token:  # at the end both are empty; else the server goes in circles
+            return
+        token = page.next_page_token
+        if not token:
+            return
+
+
+async def full_id(typed: str, what: str, known: AsyncIterator[str]) -> str:
+    """The one id among `known` that begins as typed; a whole UUID is taken as it is, without asking.
+
+    Tables show the first characters of ids, and those should do.
+    """
+    text = typed.strip().lower()
+    if len(text) >= 32 or not _SHORT_ID.fullmatch(text):
+        return typed.strip()  # whole, or nonsense: the server has the last word
+    matches = [each async for each in known if each.startswith(text)]
+    if not matches:
+        raise NotFound(f"no {what} of yours begins with {typed!r}.")
+    if len(matches) > 1:
+        raise FailedPrecondition(
+            f"{len(matches)} {what}s begin with {typed!r}; give more of the id: {', '.join(matches[:3])}…"
+        )
+    return matches[0]

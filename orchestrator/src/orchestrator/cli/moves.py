@@ -1,0 +1,136 @@
+"""The moves of an analyzed game as lines, and as points of the evaluation graph. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from orchestrator.cli.graph import Point
+from orchestrator.cli.grid import Column, Grid
+from orchestrator.cli.words import clean, percent, score_text
+from rookify.analysis.v1 import analysis_pb2
+from rookify.sync.v1 import sync_pb2
+
+_SAN_WIDTH = 9  # "Qa1xb2+??" is as long as moves get, bar freaks such as "Qa1xb2#"
+
+# The signs of annotated games (their NAGs are $6, $2, $4, $3, $1) and how they look.
+SIGNS: Mapping[int, tuple[str, str]] = {
+    analysis_pb2.JUDGEMENT_INACCURACY: ("?!", "cyan"),
+    analysis_pb2.JUDGEMENT_MISTAKE: ("?", "yellow"),
+    analysis_pb2.JUDGEMENT_BLUNDER: ("??", "bright_red"),
+    analysis_pb2.JUDGEMENT_BRILLIANT: ("!!", "bright_green"),
+    analysis_pb2.JUDGEMENT_GREAT: ("!", "green"),
+}
+_LOSSES: Mapping[int, str] = {
+    analysis_pb2.JUDGEMENT_INACCURACY: "inaccuracy",
+    analysis_pb2.JUDGEMENT_MISTAKE: "mistake",
+    analysis_pb2.JUDGEMENT_BLUNDER: "blunder",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose move it is and its number, as the position before it says: a game may start with Black."""
+
+    number: int
+    white: bool
+
+    def __str__(self) -> str:
+        return f"{self.number}." if self.white else f"{self.number}…"
+
+
+def turn_of(move: analysis_pb2.MoveAnalysis) -> Turn:
+    """From the FEN before the move; by counting plies where there is none."""
+    fields = move.fen_before.split()
+    if len(fields) >= 6 and fields[5].isdecimal():
+        return Turn(int(fields[5]), fields[1] == "w")
+    return Turn((move.ply + 1) // 2, move.ply % 2 == 1)
+
+
+def graph_points(analysis: analysis_pb2.GameAnalysis) -> list[Point]:
+    points = []
+    for move in analysis.moves:
+        turn = turn_of(move)
+        percent_after = move.win_percent_after if turn.white else 100 - move.win_percent_after
+        points.append(Point(percent_after, turn.number, turn.white, move.judgement))
+    return points
+
+
+def sides_grid(game: sync_pb2.GameSummary) -> Grid:
+    """Accuracy, average centipawn loss and verdicts of each side."""
+    grid = Grid(
+        [
+            Column(""),
+            Column("accuracy", right=True),
+            Column("average loss", right=True),
+            Column("inaccuracies", right=True),
+            Column("mistakes", right=True),
+            Column("blunders", right=True),
+        ]
+    )
+    for name, color, side in (
+        ("White", sync_pb2.COLOR_WHITE, game.white_summary),
+        ("Black", sync_pb2.COLOR_BLACK, game.black_summary),
+    ):
+        grid.add(
+            Text(name, style="bold" if game.user_color == color else ""),
+            f"{percent(side.accuracy)} %",
+            f"{side.average_centipawn_loss:.0f} cp",
+            str(side.inaccuracy_count),
+            str(side.mistake_count),
+            str(side.blunder_count),
+        )
+    return grid
+
+
+def move_lines(game: sync_pb2.GameDetail) -> Iterator[Text]:
+    """One line a full move, and under it a remark for each judged move.
+
+    12. Nf3         +0.34   Qxb2??      +3.10
+        12… Qxb2 blunder, win chance 48 → 22 %, best was Nc6 (+0.40)
+    """
+    explanations = {moment.ply: moment for moment in game.moments}
+    moves = list(game.analysis.moves)
+    index = 0
+    while index < len(moves):
+        turn = turn_of(moves[index])
+        pair = moves[index : index + (2 if turn.white else 1)]
+        index += len(pair)
+        line = Text(f"{turn.number:>4}. ", style="dim")
+        if not turn.white:
+            line.append(f"{'…':<{_SAN_WIDTH}} {'':>7}   ")
+        for position, move in enumerate(pair):
+            line.append("   " if position else "")
+            line.append_text(_move(move))
+        line.rstrip()
+        yield line
+        for move in pair:
+            yield from _remarks(move, explanations.get(move.ply))
+
+
+def _move(move: analysis_pb2.MoveAnalysis) -> Text:
+    sign, style = SIGNS.get(move.judgement, ("", ""))
+    san = f"{clean(move.san)}{sign}"
+    return Text.assemble(
+        (f"{san:<{_SAN_WIDTH}}", f"bold {style}" if style else "default"),
+        (f" {score_text(move.score_after):>7}", "not bold dim"),
+    )
+
+
+def _remarks(move: analysis_pb2.MoveAnalysis, moment: sync_pb2.Moment | None) -> Iterator[Text]:
+    indent = " " * 6
+    loss = _LOSSES.get(move.judgement)
+    if loss:
+        _, style = SIGNS[move.judgement]
+        text = Text.assemble(
+            f"{indent}{turn_of(move)} {clean(move.san)} ",
+            (loss, style),
+            f", win chance {move.win_percent_before:.0f} → {move.win_percent_after:.0f} %",
+        )
+        if move.best_san and move.best_uci != move.uci:
+            text.append(f", best was {clean(move.best_san)} ({score_text(move.score_before)})")
+        yield text
+    if moment is not None and moment.explanation:
+        yield Text(indent + clean(moment.explanation), style="italic")
