@@ -436,8 +436,9 @@ class Draining(message.Message):
 
 @typing.final
 class GameProgress(message.Message):
-    """How far one game has come. Sent at will and never owed: at most a few times a second and game, none after the
-    game's GameAnalysis or GameFailure.
+    """How far one game has come. Also the sign of life: while games are outstanding, the analyzer sends something
+    every few seconds, so that one which is silent for long (a minute, unless set otherwise) has hung and is given
+    up. At most a few times a second and game, never after the game's GameAnalysis or GameFailure.
     """
 
     DESCRIPTOR: descriptor.Descriptor

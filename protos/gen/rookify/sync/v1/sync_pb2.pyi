@@ -221,7 +221,7 @@ class SyncJob(message.Message):
     username: builtins.str
     """Whose games are synced: the player's name on the platform."""
     months_requested: builtins.int
-    """How many months back the sync reaches, 1..12, as asked for; 1 where dates were given instead."""
+    """How many months the window spans, begun ones counted, 1..12: as asked for, or worked out from the dates."""
     status: SyncStatus.ValueType
     """Where the job is in its life."""
     games_found: builtins.int
@@ -355,12 +355,13 @@ class StartSyncRequest(message.Message):
     platform: Platform.ValueType
     """Where the games come from. Must be set."""
     username: builtins.str
-    """Whose games: the player's name on the platform, 2 to 30 letters, digits, "_" and "-", in any case. Empty: the
-    one in the user's profile.
+    """Whose games: the player's name on the platform, in any case. chess.com: 3 to 25 letters, digits, "_" and "-";
+    lichess: 2 to 30, with a letter or digit at either end. Spaces around it do not count. Empty: the name in the
+    user's profile, INVALID_ARGUMENT where there is none.
     """
     months: builtins.int
-    """How many months back, 1..12. 0 is 1. The window runs from the first day of the month that many months before
-    the next one (1: this month) to today. Ignored where dates are given.
+    """How many months back, 1..12. 0 is 1. The window runs from the same day that many months ago to today, in UTC.
+    Ignored where dates are given.
     """
     lichess_token: builtins.str
     """The player's personal token for lichess: it fetches faster, and their own games faster still. Ignored for
@@ -368,13 +369,15 @@ class StartSyncRequest(message.Message):
     """
     max_games: builtins.int
     """How many games at most, newest first, of those that pass the filter. 0: the server's limit (5000 unless set
-    otherwise). Negative, or more than the server's limit, is INVALID_ARGUMENT.
+    otherwise). Negative, or more than the server's limit, is INVALID_ARGUMENT. What is left of the user's games
+    of the day bounds it too.
     """
     preset: analysis_pb2.SearchBudget.Preset.ValueType
     """How deep to analyze. Unspecified: PRESET_STANDARD."""
     request_id: builtins.str
     """UUID made by the caller: the same id from the same user returns the same job, whatever has become of it, and
-    starts nothing. Set it where a call may be repeated. Empty: each call is a new one.
+    starts nothing; with other fields than before it is INVALID_ARGUMENT. Set it where a call may be repeated.
+    Empty: each call is a new one.
     """
     @builtins.property
     def from_date(self) -> date_pb2.Date:
@@ -384,8 +387,8 @@ class StartSyncRequest(message.Message):
 
     @builtins.property
     def to_date(self) -> date_pb2.Date:
-        """The window's last day, inclusive; not before from_date, not in the future. Where only from_date is given:
-        today.
+        """The window's last day, inclusive; not before from_date, not in the future, and with it at most twelve months.
+        Where only from_date is given: today.
         """
 
     @builtins.property
@@ -1101,7 +1104,7 @@ class ListActiveSyncJobsResponse(message.Message):
     """For the next page. Empty: this was the last."""
     @builtins.property
     def sync_jobs(self) -> containers.RepeatedCompositeFieldContainer[SyncJob]:
-        """At most page_size jobs, oldest first."""
+        """At most page_size jobs, newest first."""
 
     def __init__(
         self,
@@ -1158,7 +1161,7 @@ class CleanupStuckSyncJobsResponse(message.Message):
     """For people: "2 stuck sync jobs failed"."""
     @builtins.property
     def stuck_jobs(self) -> containers.RepeatedCompositeFieldContainer[SyncJob]:
-        """The stuck jobs, oldest first: as they are now, so failed, or in a dry run as they stand."""
+        """The stuck jobs, oldest first, as they were found: before they were failed."""
 
     def __init__(
         self,

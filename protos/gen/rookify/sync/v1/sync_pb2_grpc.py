@@ -91,9 +91,8 @@ class SyncServiceServicer:
         """Starts a sync and answers at once, with the job still pending. Watch it by WatchSync, or poll GetSyncJob.
 
         ALREADY_EXISTS where the user has an active job on the platform: metadata "sync_job_id" of ErrorInfo names
-        it. RESOURCE_EXHAUSTED where a quota is used up: QuotaFailure says which, RetryInfo when to come back.
-        FAILED_PRECONDITION where neither the request nor the profile has a username. NOT_FOUND where there is no
-        such user.
+        it. RESOURCE_EXHAUSTED where a quota is used up: metadata "quota" says which, RetryInfo when to come back.
+        NOT_FOUND where there is no such user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -473,7 +472,7 @@ class SyncAdminServiceServicer:
     """
 
     def ListActiveSyncJobs(self, request, context):
-        """Jobs that are pending, fetching or analyzing, oldest first.
+        """Jobs that are pending, fetching or analyzing, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

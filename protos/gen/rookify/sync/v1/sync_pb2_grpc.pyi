@@ -54,9 +54,8 @@ class SyncServiceStub:
     """Starts a sync and answers at once, with the job still pending. Watch it by WatchSync, or poll GetSyncJob.
 
     ALREADY_EXISTS where the user has an active job on the platform: metadata "sync_job_id" of ErrorInfo names
-    it. RESOURCE_EXHAUSTED where a quota is used up: QuotaFailure says which, RetryInfo when to come back.
-    FAILED_PRECONDITION where neither the request nor the profile has a username. NOT_FOUND where there is no
-    such user.
+    it. RESOURCE_EXHAUSTED where a quota is used up: metadata "quota" says which, RetryInfo when to come back.
+    NOT_FOUND where there is no such user.
     """
     GetSyncJob: _grpc.UnaryUnaryMultiCallable[_sync_pb2.GetSyncJobRequest, _sync_pb2.GetSyncJobResponse]
     """One job as it stands. NOT_FOUND where the caller has no such job."""
@@ -94,9 +93,8 @@ class SyncServiceAsyncStub(SyncServiceStub):
     """Starts a sync and answers at once, with the job still pending. Watch it by WatchSync, or poll GetSyncJob.
 
     ALREADY_EXISTS where the user has an active job on the platform: metadata "sync_job_id" of ErrorInfo names
-    it. RESOURCE_EXHAUSTED where a quota is used up: QuotaFailure says which, RetryInfo when to come back.
-    FAILED_PRECONDITION where neither the request nor the profile has a username. NOT_FOUND where there is no
-    such user.
+    it. RESOURCE_EXHAUSTED where a quota is used up: metadata "quota" says which, RetryInfo when to come back.
+    NOT_FOUND where there is no such user.
     """
     GetSyncJob: _aio.UnaryUnaryMultiCallable[_sync_pb2.GetSyncJobRequest, _sync_pb2.GetSyncJobResponse]  # type: ignore[assignment]
     """One job as it stands. NOT_FOUND where the caller has no such job."""
@@ -137,9 +135,8 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts a sync and answers at once, with the job still pending. Watch it by WatchSync, or poll GetSyncJob.
 
         ALREADY_EXISTS where the user has an active job on the platform: metadata "sync_job_id" of ErrorInfo names
-        it. RESOURCE_EXHAUSTED where a quota is used up: QuotaFailure says which, RetryInfo when to come back.
-        FAILED_PRECONDITION where neither the request nor the profile has a username. NOT_FOUND where there is no
-        such user.
+        it. RESOURCE_EXHAUSTED where a quota is used up: metadata "quota" says which, RetryInfo when to come back.
+        NOT_FOUND where there is no such user.
         """
 
     @_abc_1.abstractmethod
@@ -218,7 +215,7 @@ class SyncAdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SyncAdminServiceAsyncStub: ...
     ListActiveSyncJobs: _grpc.UnaryUnaryMultiCallable[_sync_pb2.ListActiveSyncJobsRequest, _sync_pb2.ListActiveSyncJobsResponse]
-    """Jobs that are pending, fetching or analyzing, oldest first."""
+    """Jobs that are pending, fetching or analyzing, newest first."""
     CleanupStuckSyncJobs: _grpc.UnaryUnaryMultiCallable[_sync_pb2.CleanupStuckSyncJobsRequest, _sync_pb2.CleanupStuckSyncJobsResponse]
     """Fails the jobs that have made no progress for too long. A worker that still holds one is fenced off: it can
     write nothing more.
@@ -240,7 +237,7 @@ class SyncAdminServiceAsyncStub(SyncAdminServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListActiveSyncJobs: _aio.UnaryUnaryMultiCallable[_sync_pb2.ListActiveSyncJobsRequest, _sync_pb2.ListActiveSyncJobsResponse]  # type: ignore[assignment]
-    """Jobs that are pending, fetching or analyzing, oldest first."""
+    """Jobs that are pending, fetching or analyzing, newest first."""
     CleanupStuckSyncJobs: _aio.UnaryUnaryMultiCallable[_sync_pb2.CleanupStuckSyncJobsRequest, _sync_pb2.CleanupStuckSyncJobsResponse]  # type: ignore[assignment]
     """Fails the jobs that have made no progress for too long. A worker that still holds one is fenced off: it can
     write nothing more.
@@ -265,7 +262,7 @@ class SyncAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sync_pb2.ListActiveSyncJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sync_pb2.ListActiveSyncJobsResponse, _abc.Awaitable[_sync_pb2.ListActiveSyncJobsResponse]]:
-        """Jobs that are pending, fetching or analyzing, oldest first."""
+        """Jobs that are pending, fetching or analyzing, newest first."""
 
     @_abc_1.abstractmethod
     def CleanupStuckSyncJobs(
