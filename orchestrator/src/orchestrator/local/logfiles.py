@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import BinaryIO
 
 MAX_BYTES = 10 * 1024 * 1024  # some 50,000 lines; one older file of that size is kept
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def append(path: Path) -> BinaryIO:
@@ -44,3 +47,17 @@ def read_from(path: Path, offset: int, limit: int = 64 * 1024) -> str:
             return stream.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
+
+
+def last_message(text: str) -> str:
+    """What the last line says: of a JSON log line its error or event, else the line without colors."""
+    lines = [line for line in (_ANSI.sub("", raw).strip() for raw in text.splitlines()) if line]
+    if not lines:
+        return ""
+    try:
+        entry = json.loads(lines[-1])
+    except ValueError:
+        return lines[-1]
+    if not isinstance(entry, dict):
+        return lines[-1]
+    return str(entry.get("error") or entry.get("message") or entry.get("event") or lines[-1])
