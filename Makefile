@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 PY := $(BIN)/python
-PYTEST := $(PY) -m pytest -q
+PYTEST := $(PY) -m pytest
 WORKERS ?= 2
 STAMP := .venv/.set-up
 
