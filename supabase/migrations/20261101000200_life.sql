@@ -252,7 +252,7 @@ begin
     return public.sync_job_json(v_job);
 end $$;
 
--- Fails every active job without progress for so long. Returns them, as they were before.
+-- Fails every active job without progress for so long. Returns them, as they are then.
 create function public.cleanup_stuck_sync_jobs(p_older_than_seconds double precision, p_dry_run boolean) returns setof jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -268,7 +268,7 @@ begin
             update public.sync_jobs set status = 'failed', error = format(
                 'The sync made no progress since %s UTC and was cleaned up. Please start it again.',
                 to_char(v_job.updated_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'))
-             where id = v_job.id;
+             where id = v_job.id returning * into v_job;
         end if;
         return next public.sync_job_json(v_job);
     end loop;

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from servicekit.errors import ConfigurationError
 
 
 def default_data_dir() -> Path:
@@ -48,6 +50,10 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr | None = Field(
         default=None, description="HS256 signing secret; the embedded mode makes its own in the data folder"
     )
+    token_key: SecretStr | None = Field(
+        default=None,
+        description="Fernet key that lichess tokens are kept under; the embedded mode makes its own",
+    )
 
     # How a job is worked
     jobs_per_replica: int = Field(
@@ -87,6 +93,25 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto: text on a terminal, else JSON"
     )
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load_settings(kind: type[SettingsT]) -> SettingsT:
+    """From the environment and `.env`. Raises ConfigurationError that names the variables, never a secret."""
+    try:
+        return kind()
+    except ValidationError as error:
+        raise ConfigurationError(
+            "; ".join(
+                f"{_variable(kind, str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False)
+            )
+        ) from None
+
+
+def _variable(kind: type[BaseSettings], field: str) -> str:
+    return field if field.isupper() else f"{kind.model_config.get('env_prefix', '')}{field.upper()}"
 
 
 class ClientSettings(BaseSettings):

@@ -1,0 +1,123 @@
+"""The orchestrator's composition root: builds every part from the settings, runs them, stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+
+from orchestrator.analyzers.pool import AnalyzerPool
+from orchestrator.auth import AuthInterceptor, TokenVerifier
+from orchestrator.domain import Platform
+from orchestrator.hub import Hub
+from orchestrator.platforms.base import PlatformClient
+from orchestrator.platforms.chesscom import ChessComClient
+from orchestrator.platforms.lichess import LichessClient
+from orchestrator.service.admin_servicer import AdminServicer
+from orchestrator.service.sync_servicer import SyncServicer
+from orchestrator.settings import Settings, load_settings
+from orchestrator.store.postgres import PostgresTransport
+from orchestrator.store.store import Store
+from orchestrator.sync.runner import Runner
+from orchestrator.token_cipher import TokenCipher
+from rookify.sync.v1 import sync_pb2, sync_pb2_grpc
+from servicekit import logs
+from servicekit.errors import ConfigurationError
+from servicekit.interceptors import ErrorInterceptor
+from servicekit.server import GrpcServer, stop_signals
+
+log = structlog.get_logger()
+
+EXIT_CONFIGURATION = 2  # a supervisor need not try again before somebody has changed a setting
+
+
+async def serve(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT. Raises ConfigurationError where it cannot start as it is set up."""
+    if settings.database_url is None:
+        raise ConfigurationError(
+            "DATABASE_URL is not set: name a Postgres, or use `rookify up`, which brings its own"
+        )
+    if settings.jwt_secret is None:
+        raise ConfigurationError(
+            "ROOKIFY_JWT_SECRET is not set: without it no caller can be told from another"
+        )
+
+    async with AsyncExitStack() as stack:
+        stop = stop_signals()
+        transport = PostgresTransport(settings.database_url.get_secret_value())
+        store = Store(await stack.enter_async_context(transport))
+        hub = Hub(store)
+        analyzers = AnalyzerPool(
+            settings.analyzers,
+            resolve_interval=timedelta(seconds=settings.analyzer_resolve_interval),
+            silence=timedelta(seconds=settings.analyzer_silence),
+        )
+        platforms: dict[Platform, PlatformClient] = {
+            Platform.CHESS_COM: ChessComClient(settings.chesscom_url, settings.contact),
+            Platform.LICHESS: LichessClient(settings.lichess_url, settings.contact),
+        }
+        for platform in platforms.values():
+            stack.push_async_callback(platform.aclose)
+        cipher = TokenCipher(settings.token_key.get_secret_value() if settings.token_key else None)
+        runner = Runner(
+            store,
+            platforms,
+            analyzers,
+            cipher,
+            capacity=settings.jobs_per_replica,
+            lease=timedelta(seconds=settings.lease_seconds),
+            write_interval=settings.write_interval,
+        )
+        hub.listeners.append(runner.on_change)
+        verifier = TokenVerifier(settings.jwt_secret.get_secret_value())
+        server = GrpcServer(settings.listen, interceptors=[ErrorInterceptor(), AuthInterceptor(verifier)])
+        services = sync_pb2.DESCRIPTOR.services_by_name
+        server.add(
+            sync_pb2_grpc.add_SyncServiceServicer_to_server,
+            SyncServicer(store, hub, cipher, settings),
+            services["SyncService"].full_name,
+        )
+        server.add(
+            sync_pb2_grpc.add_SyncAdminServiceServicer_to_server,
+            AdminServicer(store),
+            services["SyncAdminService"].full_name,
+        )
+        port = await server.start()
+
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(hub.run(), name="hub"),
+                tasks.create_task(analyzers.run(), name="analyzers"),
+            ]
+            working = tasks.create_task(runner.run(), name="runner")
+            await server.set_serving()
+            log.info("ready", listen=settings.listen, port=port)
+            await stop.wait()
+
+            # Health first, so that no new call comes; then the jobs are given back while calls still end.
+            await server.set_not_serving()
+            runner.stop()
+            await asyncio.wait([working], timeout=settings.shutdown_grace / 2)
+            working.cancel()
+            await server.stop(settings.shutdown_grace / 2)
+            for task in background:
+                task.cancel()
+        log.info("stopped")
+
+
+def main() -> None:
+    logs.configure("orchestrator", "info", "auto")
+    try:
+        settings = load_settings(Settings)
+        logs.configure("orchestrator", settings.log_level, settings.log_format)
+        asyncio.run(serve(settings))
+    except ConfigurationError as error:
+        log.error("cannot start", error=error.message)  # noqa: TRY400  the message is for people, the traceback not
+        sys.exit(EXIT_CONFIGURATION)
+
+
+if __name__ == "__main__":
+    main()

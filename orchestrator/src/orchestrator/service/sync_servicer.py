@@ -1,0 +1,144 @@
+"""SyncService: what gateways call for users. Thin: check, ask the store, convert."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from orchestrator.auth import current_caller
+from orchestrator.domain import Platform
+from orchestrator.hub import Hub
+from orchestrator.service import convert, tokens, validate, words
+from orchestrator.settings import Settings
+from orchestrator.store.rows import Limits, PageKey, SyncJob
+from orchestrator.store.store import Store
+from orchestrator.token_cipher import TokenCipher
+from rookify.sync.v1 import sync_pb2 as pb
+from rookify.sync.v1 import sync_pb2_grpc
+from servicekit.errors import InvalidInput, NotFound
+
+_GAMES_PER_READ = 100  # finished games read at a time for a watcher: tens of kilobytes
+
+Row = TypeVar("Row")
+
+
+class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
+    """Every method authenticates by the interceptor, and raises the errors of `servicekit.errors`."""
+
+    def __init__(self, store: Store, hub: Hub, cipher: TokenCipher, settings: Settings) -> None:
+        self._store = store
+        self._hub = hub
+        self._cipher = cipher
+        self._settings = settings
+        self._limits = Limits(
+            starts=settings.max_starts_per_window,
+            window_seconds=settings.start_window_seconds,
+            games_per_day=settings.max_games_per_day,
+            queued_jobs=settings.max_queued_jobs,
+        )
+
+    async def StartSync(self, request: pb.StartSyncRequest, context: Any) -> pb.StartSyncResponse:  # noqa: N802  gRPC's
+        new = validate.new_sync(request, self._settings, datetime.now(UTC))
+        current_caller().require(new.user_id)
+        token = request.lichess_token if new.platform is Platform.LICHESS else ""
+        encrypted = self._cipher.encrypt(token) if token else None
+        job = await self._store.start_sync_job(new, self._limits, encrypted)
+        return pb.StartSyncResponse(
+            sync_job=convert.sync_job(job), message=f"Sync started for {job.platform}"
+        )
+
+    async def GetSyncJob(self, request: pb.GetSyncJobRequest, context: Any) -> pb.GetSyncJobResponse:  # noqa: N802
+        job = await self._own_job(validate.uuid("sync_job_id", request.sync_job_id))
+        return pb.GetSyncJobResponse(sync_job=convert.sync_job(job))
+
+    async def ListSyncJobs(self, request: pb.ListSyncJobsRequest, context: Any) -> pb.ListSyncJobsResponse:  # noqa: N802
+        user_id = _own_user(request.user_id)
+        size = validate.page_size(request.page_size)
+        jobs = await self._store.list_sync_jobs(
+            user_id,
+            active_only=request.active_only,
+            limit=size + 1,
+            after=tokens.page_key(request.page_token),
+        )
+        page, more = jobs[:size], len(jobs) > size
+        return pb.ListSyncJobsResponse(
+            sync_jobs=[convert.sync_job(job) for job in page],
+            next_page_token=tokens.page_token(PageKey(page[-1].created_at, page[-1].id)) if more else "",
+        )
+
+    async def WatchSync(  # noqa: N802
+        self, request: pb.WatchSyncRequest, context: Any
+    ) -> AsyncIterator[pb.WatchSyncResponse]:
+        job_id = validate.uuid("sync_job_id", request.sync_job_id)
+        ordinal = tokens.resumed_ordinal(request.resume_token, job_id)
+        await self._own_job(job_id)
+        async for job in self._hub.watch(job_id):
+            message = convert.sync_job(job)
+            if request.include_games:
+                # Read after the job was: the games that its counters tell of are all there.
+                while games := await self._store.list_finished_games(job_id, ordinal, _GAMES_PER_READ):
+                    for game in games:
+                        ordinal = game.finished_ordinal
+                        yield pb.WatchSyncResponse(
+                            sync_job=message,
+                            game=convert.game_finished(game),
+                            resume_token=tokens.resume_token(job_id, ordinal),
+                        )
+                    if len(games) < _GAMES_PER_READ:
+                        break
+            yield pb.WatchSyncResponse(sync_job=message, resume_token=tokens.resume_token(job_id, ordinal))
+
+    async def CancelSync(self, request: pb.CancelSyncRequest, context: Any) -> pb.CancelSyncResponse:  # noqa: N802
+        job_id = validate.uuid("sync_job_id", request.sync_job_id)
+        job = await self._store.cancel_sync_job(job_id, current_caller().scope)
+        return pb.CancelSyncResponse(sync_job=convert.sync_job(job))
+
+    async def GetQuota(self, request: pb.GetQuotaRequest, context: Any) -> pb.GetQuotaResponse:  # noqa: N802
+        quotas = await self._store.get_quota(_own_user(request.user_id), self._limits)
+        return pb.GetQuotaResponse(quotas=[convert.quota(quota) for quota in quotas])
+
+    async def ListGameAnalyses(  # noqa: N802
+        self, request: pb.ListGameAnalysesRequest, context: Any
+    ) -> pb.ListGameAnalysesResponse:
+        user_id = _own_user(request.user_id)
+        job_id = validate.uuid("sync_job_id", request.sync_job_id) if request.sync_job_id else None
+        if request.platform and request.platform not in words.PLATFORMS:
+            raise InvalidInput.of("platform", "set PLATFORM_CHESS_COM or PLATFORM_LICHESS, or leave it out")
+        size = validate.page_size(request.page_size)
+        rows = await self._store.list_game_analyses(
+            user_id,
+            job_id,
+            words.PLATFORMS.get(request.platform),
+            limit=size + 1,
+            after=tokens.page_key(request.page_token),
+        )
+        page, more = rows[:size], len(rows) > size
+        return pb.ListGameAnalysesResponse(
+            games=[convert.game_summary(row) for row in page],
+            next_page_token=tokens.page_token(PageKey(page[-1].played_at, page[-1].id)) if more else "",
+        )
+
+    async def GetGameAnalysis(  # noqa: N802
+        self, request: pb.GetGameAnalysisRequest, context: Any
+    ) -> pb.GetGameAnalysisResponse:
+        user_id = _own_user(request.user_id)
+        row = await self._store.get_game_analysis(
+            user_id, validate.uuid("game_analysis_id", request.game_analysis_id)
+        )
+        return pb.GetGameAnalysisResponse(game=convert.game_detail(row))
+
+    async def _own_job(self, job_id: UUID) -> SyncJob:
+        """Another user's job is not there, as far as the caller can see."""
+        scope = current_caller().scope
+        jobs = await self._store.get_sync_jobs([job_id])
+        if not jobs or (scope is not None and jobs[0].user_id != scope):
+            raise NotFound(f"there is no sync job {job_id}")
+        return jobs[0]
+
+
+def _own_user(text: str) -> UUID:
+    user_id = validate.uuid("user_id", text)
+    current_caller().require(user_id)
+    return user_id

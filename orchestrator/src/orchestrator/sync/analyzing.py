@@ -1,0 +1,130 @@
+"""The second phase of a job: its queued games out to the analyzers, and what comes back into the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+from uuid import UUID
+
+from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze
+from orchestrator.store.rows import Claim
+from orchestrator.store.store import Store
+from servicekit.errors import RookifyError
+
+_PAGE = 25  # PGNs read at a time: about 100 KB
+_LAST_WRITE_SECONDS = 2.0  # of the time in which a process has to stop
+_BATCH = 20  # analyses written at a time: below a megabyte of JSON
+
+
+class Analyzers(Protocol):
+    """What this phase needs of the analyzer pool."""
+
+    async def submit(self, game: GameToAnalyze) -> asyncio.Future[GameOutcome]: ...
+
+    def cancel(self, job_id: UUID) -> None: ...
+
+
+async def analyze_games(store: Store, analyzers: Analyzers, claim: Claim, write_interval: float) -> None:
+    """Until every queued game has ended and is written. Raises StaleLease.
+
+    Cancelled in the middle, it takes the job's games back from the analyzers; what was written stays.
+    """
+    outcomes: asyncio.Queue[asyncio.Future[GameOutcome] | None] = asyncio.Queue()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_feed(store, analyzers, claim, outcomes))
+            tasks.create_task(_write(store, claim, outcomes, write_interval))
+    except BaseExceptionGroup as group:
+        # One cause is enough; the other task was cancelled for it.
+        raise group.exceptions[0] from group
+    finally:
+        analyzers.cancel(claim.job.id)
+
+
+async def _feed(
+    store: Store,
+    analyzers: Analyzers,
+    claim: Claim,
+    outcomes: asyncio.Queue[asyncio.Future[GameOutcome] | None],
+) -> None:
+    """Hands the games in as fast as the analyzers take them; memory holds what is out, not the job."""
+    job = claim.job
+    submitted: set[asyncio.Future[GameOutcome]] = set()
+
+    def ended(outcome: asyncio.Future[GameOutcome]) -> None:
+        submitted.discard(outcome)
+        outcomes.put_nowait(outcome)
+
+    ordinal = 0
+    while games := await store.take_games(claim, ordinal, _PAGE):
+        for game in games:
+            outcome = await analyzers.submit(GameToAnalyze(job.id, game.game_id, game.pgn, job.preset))
+            submitted.add(outcome)
+            outcome.add_done_callback(ended)
+        ordinal = games[-1].ordinal
+    if submitted:
+        await asyncio.wait(submitted)
+    outcomes.put_nowait(None)
+
+
+async def _write(
+    store: Store,
+    claim: Claim,
+    outcomes: asyncio.Queue[asyncio.Future[GameOutcome] | None],
+    write_interval: float,
+) -> None:
+    """Writes ended games together: those of one interval, or a full batch. What is ready is never lost."""
+    batch: list[Mapping[str, Any]] = []
+    last = False
+    try:
+        while not last:
+            last = await _gather(outcomes, batch, write_interval)
+            if batch:
+                await store.record_analyses(claim, batch)
+                batch = []
+    except asyncio.CancelledError:
+        # The job is given back: what the engines have done is kept. Written twice, it counts once.
+        while not outcomes.empty():
+            _take(outcomes.get_nowait(), batch)
+        if batch:
+            with suppress(RookifyError, TimeoutError):
+                async with asyncio.timeout(_LAST_WRITE_SECONDS):
+                    await store.record_analyses(claim, batch)
+        raise
+
+
+async def _gather(
+    outcomes: asyncio.Queue[asyncio.Future[GameOutcome] | None],
+    batch: list[Mapping[str, Any]],
+    write_interval: float,
+) -> bool:
+    """Fills the batch; True when there is no more to come."""
+    # The first may take as long as it likes; the rest is what follows within the interval.
+    if not _take(await outcomes.get(), batch):
+        return True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(write_interval):
+            while len(batch) < _BATCH:
+                if not _take(await outcomes.get(), batch):
+                    return True
+    return False
+
+
+def _take(outcome: asyncio.Future[GameOutcome] | None, batch: list[Mapping[str, Any]]) -> bool:
+    """Puts the outcome into the batch; False where it is the end mark."""
+    if outcome is None:
+        return False
+    if not outcome.cancelled():
+        batch.append(_row(outcome.result()))
+    return True
+
+
+def _row(outcome: GameOutcome) -> dict[str, Any]:
+    """As `record_analyses` takes it."""
+    match outcome:
+        case AnalyzedGame(game_id, columns):
+            return {"game_id": str(game_id), **columns}
+        case FailedGame(game_id, reason, message):
+            return {"game_id": str(game_id), "failure": reason, "failure_message": message}

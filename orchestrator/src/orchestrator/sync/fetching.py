@@ -1,0 +1,43 @@
+"""The first phase of a job: the platform's games of the window, page by page into the store."""
+
+from __future__ import annotations
+
+import structlog
+
+from orchestrator.domain import Color, DateWindow, GameFilter, GameResult, TimeClass
+from orchestrator.platforms.base import FetchRequest, PlatformClient
+from orchestrator.store.rows import Claim, SyncJob
+from orchestrator.store.store import Store
+
+log = structlog.get_logger()
+
+
+def fetch_request(claim: Claim, token: str | None) -> FetchRequest:
+    """What the job asks of its platform, from where an earlier worker left off."""
+    job = claim.job
+    assert job.from_date is not None  # noqa: S101  set by start_sync_job
+    assert job.to_date is not None  # noqa: S101
+    return FetchRequest(
+        username=job.username,
+        window=DateWindow(job.from_date, job.to_date),
+        filter=GameFilter(
+            time_classes=frozenset(map(TimeClass, job.filter.get("time_classes", ()))),
+            results=frozenset(map(GameResult, job.filter.get("results", ()))),
+            colors=frozenset(map(Color, job.filter.get("colors", ()))),
+            rated_only=job.filter.get("rated_only", False),
+        ),
+        max_games=job.max_games or 0,
+        already_fetched=job.games_found,
+        token=token,
+        cursor=claim.fetch_cursor,
+    )
+
+
+async def fetch_games(store: Store, platform: PlatformClient, claim: Claim, token: str | None) -> SyncJob:
+    """Stores every page with its cursor; the job as it is then. Raises platform errors, or StaleLease."""
+    job = claim.job
+    async for page in platform.fetch(fetch_request(claim, token)):
+        job = await store.record_games(claim, page.games, page.excluded, page.cursor)
+        log.debug("page stored", games=len(page.games), games_found=job.games_found)
+    log.info("games fetched", games_found=job.games_found, excluded=dict(job.games_excluded))
+    return job

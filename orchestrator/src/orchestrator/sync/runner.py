@@ -1,0 +1,210 @@
+"""Claims jobs and works them: the leases, the heartbeat, the phases, and every way in which a job can end."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import random
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from orchestrator.domain import Platform, SyncStatus
+from orchestrator.platforms.base import PlatformClient
+from orchestrator.platforms.errors import PlatformError
+from orchestrator.store.rows import Claim
+from orchestrator.store.store import Store
+from orchestrator.store.transport import Change
+from orchestrator.sync import policy
+from orchestrator.sync.analyzing import Analyzers, analyze_games
+from orchestrator.sync.fetching import fetch_games
+from orchestrator.token_cipher import TokenCipher
+from servicekit.errors import FailedPrecondition, RookifyError, StaleLease, Unavailable
+
+log = structlog.get_logger()
+
+MAX_TAKEOVERS = 5  # of one job: then it is the job that kills its workers
+_IDLE_SECONDS = 2.0  # between looks for jobs whose worker was lost; new ones announce themselves
+_CLEANING_SECONDS = 60.0
+_ABORT_SENTENCE = "Something went wrong on our side and the sync was stopped. Please start it again."
+
+
+@dataclass(slots=True)
+class _Held:
+    claim: Claim
+    task: asyncio.Task[None]
+
+
+class Runner:
+    """`run` works jobs until `stop`; `capacity` of them at once, the rest wait in the database."""
+
+    def __init__(
+        self,
+        store: Store,
+        platforms: Mapping[Platform, PlatformClient],
+        analyzers: Analyzers,
+        cipher: TokenCipher,
+        *,
+        capacity: int,
+        lease: timedelta,
+        write_interval: float,
+    ) -> None:
+        self._store = store.patient()
+        self._platforms = platforms
+        self._analyzers = analyzers
+        self._cipher = cipher
+        self._capacity = capacity
+        self._lease = lease
+        self._write_interval = write_interval
+        self._owner = f"{socket.gethostname()}/{os.getpid()}"
+        self._held: dict[UUID, _Held] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def jobs(self) -> int:
+        return len(self._held)
+
+    def on_change(self, change: Change) -> None:
+        """News from the database: look for work, let go of what was cancelled or taken away."""
+        if change.status in ("", "pending", "released"):
+            self._wake.set()
+        held = self._held.get(change.sync_job_id) if change.sync_job_id else None
+        if held and change.status == "cancelled":
+            held.task.cancel()  # at once; whatever else takes a job away shows at the next heartbeat or write
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            heartbeat = tasks.create_task(self._beat(), name="heartbeat")
+            cleaning = tasks.create_task(self._clean(), name="cleaning")
+            try:
+                await self._claim_jobs(tasks)
+            finally:
+                heartbeat.cancel()
+                cleaning.cancel()
+
+    def stop(self) -> None:
+        """Claims no more, gives every job back as it stands; `run` then returns."""
+        self._stopping = True
+        self._wake.set()
+        for held in self._held.values():
+            held.task.cancel()
+
+    async def _claim_jobs(self, tasks: asyncio.TaskGroup) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            claim = await self._next_claim()
+            if claim is None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_IDLE_SECONDS * random.uniform(0.75, 1.25)):  # noqa: S311
+                        await self._wake.wait()
+            else:
+                task = tasks.create_task(self._work(claim), name=f"job {claim.job.id}")
+                self._held[claim.job.id] = _Held(claim, task)
+                task.add_done_callback(functools.partial(self._let_go, claim))
+
+    async def _next_claim(self) -> Claim | None:
+        if len(self._held) >= self._capacity:
+            return None
+        try:
+            return await self._store.claim_sync_job(self._owner, self._lease, MAX_TAKEOVERS)
+        except Unavailable as error:
+            log.warning("no jobs can be claimed", error=error.message)
+            return None
+
+    def _let_go(self, claim: Claim, _ended: asyncio.Task[None]) -> None:
+        held = self._held.get(claim.job.id)
+        if held and held.claim.lease_token == claim.lease_token:
+            del self._held[claim.job.id]
+        self._wake.set()
+
+    # One job
+
+    async def _work(self, claim: Claim) -> None:
+        """Never raises: a job's trouble is its own."""
+        job = claim.job
+        with structlog.contextvars.bound_contextvars(job_id=str(job.id)):
+            log.info("job claimed", status=job.status.value, takeovers=claim.takeovers)
+            try:
+                await self._through_the_phases(claim)
+            except StaleLease:
+                log.info("job is not this worker's any more")
+            except (PlatformError, FailedPrecondition) as error:
+                await self._fail(claim, error.message)
+            except Unavailable as error:
+                # The database was away for longer than a worker's patience. Somebody goes on when it is back.
+                log.warning("job given back", error=error.message)
+                await self._release(claim)
+            except asyncio.CancelledError:
+                log.info("job given back", stopping=self._stopping)
+                await self._release(claim)
+                raise
+            except Exception:
+                log.exception("job stopped by a defect")
+                await self._fail(claim, _ABORT_SENTENCE)
+
+    async def _through_the_phases(self, claim: Claim) -> None:
+        store, status = self._store, claim.job.status
+        if status == SyncStatus.PENDING:
+            await store.advance_sync_job(claim, SyncStatus.FETCHING)
+        if status in (SyncStatus.PENDING, SyncStatus.FETCHING):
+            encrypted = claim.lichess_token_encrypted
+            token = self._cipher.decrypt(encrypted) if encrypted else None
+            await fetch_games(store, self._platforms[claim.job.platform], claim, token)
+            await store.advance_sync_job(claim, SyncStatus.ANALYZING)
+        await analyze_games(store, self._analyzers, claim, self._write_interval)
+        job = (await store.get_sync_jobs([claim.job.id]))[0]
+        failures = await store.sync_job_failures(job.id) if job.games_failed else {}
+        status, error = policy.ending(job, failures)
+        await store.advance_sync_job(claim, status, error)
+        log.info(
+            "job ended",
+            status=status.value,
+            games_found=job.games_found,
+            games_analyzed=job.games_analyzed,
+            games_skipped=job.games_skipped,
+            games_failed=job.games_failed,
+        )
+
+    async def _fail(self, claim: Claim, sentence: str) -> None:
+        log.warning("job failed", error=sentence)
+        with suppress(RookifyError):  # lost meanwhile, or the database is away: a later worker finds out
+            await self._store.advance_sync_job(claim, SyncStatus.FAILED, sentence)
+
+    async def _release(self, claim: Claim) -> None:
+        with suppress(RookifyError):  # the lease runs out by itself
+            await asyncio.shield(self._store.release_sync_job(claim))
+
+    # Beside the jobs
+
+    async def _beat(self) -> None:
+        """Renews all leases in one call, three times a lease; a job that is not ours any more is let go."""
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            claims = [held.claim for held in self._held.values()]
+            if not claims:
+                continue
+            try:
+                kept = await self._store.renew_leases(claims, self._lease)
+            except RookifyError as error:
+                log.warning("leases could not be renewed", error=error.message)
+                continue
+            for claim in claims:
+                held = self._held.get(claim.job.id)
+                if claim.job.id not in kept and held and held.claim is claim:
+                    held.task.cancel()
+
+    async def _clean(self) -> None:
+        while True:
+            try:
+                for job in await self._store.fail_abandoned_sync_jobs(MAX_TAKEOVERS):
+                    log.warning("job given up", job_id=str(job.id), error=job.error)
+            except RookifyError as error:
+                log.warning("abandoned jobs could not be failed", error=error.message)
+            await asyncio.sleep(_CLEANING_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311  jitter
