@@ -98,7 +98,7 @@ def move_lines(game: sync_pb2.GameDetail) -> Iterator[Text]:
         turn = turn_of(moves[index])
         pair = moves[index : index + (2 if turn.white else 1)]
         index += len(pair)
-        line = Text(f"{turn.number:>4}. ", style="dim")
+        line = Text.assemble((f"{turn.number:>4}. ", "dim"))
         if not turn.white:
             line.append(f"{'…':<{_SAN_WIDTH}} {'':>7}   ")
         for position, move in enumerate(pair):
@@ -114,8 +114,8 @@ def _move(move: analysis_pb2.MoveAnalysis) -> Text:
     sign, style = SIGNS.get(move.judgement, ("", ""))
     san = f"{clean(move.san)}{sign}"
     return Text.assemble(
-        (f"{san:<{_SAN_WIDTH}}", f"bold {style}" if style else "default"),
-        (f" {score_text(move.score_after):>7}", "not bold dim"),
+        (f"{san:<{_SAN_WIDTH}}", f"bold {style}" if style else ""),
+        (f" {score_text(move.score_after):>7}", "dim"),
     )
 
 

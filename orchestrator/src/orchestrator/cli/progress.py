@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
@@ -111,6 +111,10 @@ class BarView:
 
     def game(self, game: sync_pb2.GameFinished) -> None:
         self._progress.console.print(finished_game(game))
+
+    def renderable(self) -> RenderableType:
+        """What the terminal shows now."""
+        return self._progress.get_renderable()
 
     def broken(self) -> None:
         self._progress.update(self._task, description="connecting again", ends=None)

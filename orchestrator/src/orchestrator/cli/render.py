@@ -86,7 +86,8 @@ def job_summary(job: sync_pb2.SyncJob, now: datetime) -> Text:
     elif job.status == sync_pb2.SYNC_STATUS_CANCELLED:
         text = Text(f"The sync of {title} was cancelled after {took} ({counts}).", style="yellow")
     else:
-        text = Text(f"The sync of {title} is {phase_text(job)}, {took} in ({counts}).")
+        far = progress_counts(job)
+        text = Text(f"The sync of {title} is {phase_text(job)}, {took} in{f': {far}' if far else ''}.")
     if job.error:
         text.append(f" {clean(job.error)}", style="not bold default")
     return text
