@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from orchestrator.cli import _errors, admin, export, games, jobs, sync, watch
+from orchestrator.cli import _errors, admin, export, games, jobs, migrate, sync, token, up, watch
 
 app = typer.Typer(
     name="rookify",
@@ -20,6 +20,8 @@ def _root() -> None:
 
 
 # One line for each subcommand: app.command("name")(module.function)
+app.command("up")(up.up)
+app.command("token")(token.token)
 app.command("sync")(sync.sync)
 app.command("watch")(watch.watch)
 app.command("jobs")(jobs.jobs)
@@ -29,6 +31,7 @@ app.command("export")(export.export)
 app.command("cancel")(jobs.cancel)
 app.command("quota")(jobs.quota)
 app.add_typer(admin.admin)
+app.command("migrate")(migrate.migrate)
 
 
 def main() -> None:

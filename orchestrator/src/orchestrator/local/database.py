@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from orchestrator.local.postgres import DATABASE, OWNER, SUPERUSER, EmbeddedPostgres
+from orchestrator.local.processes import ProcessFailed
 from orchestrator.store import migrate
 
 
@@ -19,17 +20,18 @@ async def prepare(
     The superuser only creates and bootstraps. Migrations run as the owner, which is no superuser, so that
     one that needs more than a Supabase project allows fails here too.
     """
-    async with await psycopg.AsyncConnection.connect(
-        server.conninfo(SUPERUSER, "postgres"), autocommit=True
-    ) as connection:
-        known = await connection.execute("select from pg_database where datname = %s", (dbname,))
-        if known.rowcount == 0:
-            await connection.execute(sql.SQL("create database {}").format(sql.Identifier(dbname)))
-    await migrate.bootstrap(server.conninfo(SUPERUSER, dbname))
-    async with await psycopg.AsyncConnection.connect(
-        server.conninfo(SUPERUSER, dbname), autocommit=True
-    ) as connection:
-        await connection.execute(
-            sql.SQL("alter database {} owner to {}").format(sql.Identifier(dbname), sql.Identifier(OWNER))
-        )
-    return await migrate.migrate(server.conninfo(OWNER, dbname), migrations)
+    name = sql.Identifier(dbname)
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            server.conninfo(SUPERUSER, "postgres"), autocommit=True
+        ) as connection:
+            known = await connection.execute("select from pg_database where datname = %s", (dbname,))
+            if known.rowcount == 0:
+                await connection.execute(sql.SQL("create database {}").format(name))
+            await migrate.bootstrap(server.conninfo(SUPERUSER, dbname))
+            await connection.execute(
+                sql.SQL("alter database {} owner to {}").format(name, sql.Identifier(OWNER))
+            )
+        return await migrate.migrate(server.conninfo(OWNER, dbname), migrations)
+    except psycopg.Error as error:
+        raise ProcessFailed(f"the database could not be set up: {error} (see {server.log_file})") from error

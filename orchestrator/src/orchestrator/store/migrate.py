@@ -96,11 +96,16 @@ async def bootstrap(conninfo: str, folder: Path | None = None) -> None:
                 ) from error
 
 
-async def is_bootstrapped(conninfo: str) -> bool:
-    """Whether the roles and functions are there that the migrations build upon."""
+async def require_bootstrapped(conninfo: str) -> None:
+    """Raises MigrationError unless the roles and functions are there that the migrations build upon."""
     async with await _connect(conninfo) as connection:
         row = await (await connection.execute(_BOOTSTRAPPED)).fetchone()
-    return row is not None and bool(row[0])
+    if row is None or not row[0]:
+        raise MigrationError(
+            "the database of DATABASE_URL is a plain Postgres, without the roles of a Supabase project: run "
+            "`rookify migrate --bootstrap` once, as a superuser",
+            reason="NOT_BOOTSTRAPPED",
+        )
 
 
 def bundled(kind: str) -> Path:

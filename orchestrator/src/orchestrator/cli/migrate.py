@@ -1,0 +1,52 @@
+"""`rookify migrate`: bring the database of DATABASE_URL up to date."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from orchestrator.settings import Settings
+from orchestrator.store import migrate as migrations
+from servicekit.errors import ConfigurationError
+
+
+def migrate(
+    bootstrap: Annotated[
+        bool,
+        typer.Option(
+            "--bootstrap", help="First give a plain Postgres the roles and functions of a Supabase project."
+        ),
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only list what is pending; exit code 1 if any.")
+    ] = False,
+) -> None:
+    """Apply the pending migrations to the database of DATABASE_URL, and list them.
+
+    The embedded database needs none of this: `rookify up` keeps it up to date.
+    """
+    url = Settings().database_url
+    if url is None:
+        raise ConfigurationError(
+            "DATABASE_URL is not set: it names the Postgres to migrate. The embedded one is kept up to date "
+            "by `rookify up`",
+            reason="NO_DATABASE_URL",
+        )
+    labels = asyncio.run(_migrate(url.get_secret_value(), bootstrap=bootstrap, check=check))
+    for label in labels:
+        typer.echo(label)
+    if not labels:
+        typer.echo("nothing to do: the database is up to date", err=True)
+    if check and labels:
+        raise typer.Exit(1)
+
+
+async def _migrate(url: str, *, bootstrap: bool, check: bool) -> list[str]:
+    if check:
+        return await migrations.pending(url)
+    if bootstrap:
+        await migrations.bootstrap(url)
+    await migrations.require_bootstrapped(url)
+    return await migrations.migrate(url)

@@ -1,0 +1,166 @@
+"""What `rookify up` runs: Postgres unless there is one, an analyzer, the orchestrator, as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from orchestrator.local import database, folder, secrets
+from orchestrator.local.child import Child, ChildSpec
+from orchestrator.local.lock import FolderLock
+from orchestrator.local.postgres import EmbeddedPostgres
+from orchestrator.local.supervisor import Supervisor, supervising
+from orchestrator.settings import Settings
+from orchestrator.store import migrate
+from servicekit.errors import ConfigurationError
+
+# Of the 10 s in which all must have stopped; the supervisor's own times leave the orchestrator 6.
+_SHUTDOWN_GRACE = 5.0
+# What the analyzer has no business with. It runs a program on games from anywhere.
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|_KEY\b|_KEY_|^DATABASE_URL$|^PG", re.IGNORECASE)
+
+
+async def run(
+    settings: Settings,
+    *,
+    engine_workers: int | None,
+    stop: asyncio.Event,
+    ready: Callable[[str], None],
+    notify: Callable[[str], None],
+) -> None:
+    """Start all, call `ready` with the orchestrator's host:port when all are SERVING, run until `stop`.
+
+    All that was started is stopped when this returns or raises. Raises ConfigurationError, inside an
+    ExceptionGroup where it comes from a service; `notify` takes lines for people.
+    """
+    data_dir = settings.data.expanduser().absolute()
+    folder.prepare_folder(data_dir)
+    lock = FolderLock(data_dir / "up.lock", f"the data folder {data_dir}")
+    lock.acquire()
+    try:
+        listen = claimable(settings.listen)
+        async with supervising(notify) as supervisor:
+            running = asyncio.create_task(_start(supervisor, settings, data_dir, listen, engine_workers))
+            stopping = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
+                    running.result()
+                    ready(listen)
+                    await stopping
+            finally:
+                for task in (running, stopping):
+                    task.cancel()
+                await asyncio.gather(running, stopping, return_exceptions=True)
+    finally:
+        lock.release()
+
+
+async def _start(
+    supervisor: Supervisor, settings: Settings, data_dir: Path, listen: str, engine_workers: int | None
+) -> None:
+    analyzer_address = claimable("127.0.0.1:0")
+    async with asyncio.TaskGroup() as tasks:  # neither needs the other
+        prepared = tasks.create_task(_start_database(supervisor, settings, data_dir))
+        env = analyzer_env(os.environ, settings, analyzer_address, engine_workers)
+        analyzer = ChildSpec("analyzer", _python("analyzer"), env, health=analyzer_address)
+        tasks.create_task(supervisor.start(Child(analyzer, _log(data_dir, "analyzer"))))
+    orchestrator = ChildSpec(
+        "orchestrator",
+        _python("orchestrator"),
+        {
+            **_base_env(os.environ),
+            "ROOKIFY_DATA": str(data_dir),
+            "ROOKIFY_LISTEN": listen,
+            "ROOKIFY_ANALYZERS": analyzer_address,
+            "ROOKIFY_SHUTDOWN_GRACE": str(min(settings.shutdown_grace, _SHUTDOWN_GRACE)),
+            "DATABASE_URL": prepared.result(),
+            "ROOKIFY_JWT_SECRET": jwt_secret(settings),
+            "ROOKIFY_TOKEN_KEY": os.environ.get("ROOKIFY_TOKEN_KEY") or secrets.token_key(data_dir),
+        },
+        health=_reached_at(listen),
+    )
+    await supervisor.start(Child(orchestrator, _log(data_dir, "orchestrator")))
+
+
+async def _start_database(supervisor: Supervisor, settings: Settings, data_dir: Path) -> str:
+    """The services' conninfo of a database that is up to date."""
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        await migrate.require_bootstrapped(url)
+        await migrate.migrate(url)
+        return url
+    server = EmbeddedPostgres(data_dir)
+    await supervisor.start(server)
+    await database.prepare(server)
+    return server.conninfo()
+
+
+def jwt_secret(settings: Settings, *, create: bool = True) -> str:
+    """The settings' own, else the data folder's."""
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value()
+    return secrets.signing_secret(settings.data.expanduser().absolute(), create=create)
+
+
+def analyzer_env(
+    environ: Mapping[str, str], settings: Settings, listen: str, engine_workers: int | None
+) -> dict[str, str]:
+    """No credential reaches the analyzer; its own settings do, those of `.env` by its working directory."""
+    env = {name: value for name, value in _base_env(environ).items() if not _SECRET.search(name)}
+    env["ROOKIFY_ANALYZER_LISTEN"] = listen
+    if settings.stockfish:
+        env["ROOKIFY_STOCKFISH"] = settings.stockfish
+    if engine_workers is not None:
+        env["ROOKIFY_ENGINE_WORKERS"] = str(engine_workers)
+    return env
+
+
+def _base_env(environ: Mapping[str, str]) -> dict[str, str]:
+    """The services speak over loopback, which no HTTP proxy of the environment can reach."""
+    return {**environ, "no_grpc_proxy": "127.0.0.1,localhost"}
+
+
+def _python(module: str) -> list[str]:
+    """-P: a folder named like the module in the working directory is not it."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def _log(data_dir: Path, name: str) -> Path:
+    return data_dir / folder.LOGS / f"{name}.log"
+
+
+def claimable(listen: str) -> str:
+    """The same host:port, with a free port for 0. Raises ConfigurationError where it cannot be had.
+
+    Asked before anything is started; whoever comes between is told by the service itself.
+    """
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigurationError(
+            f"listen address {listen!r}: write host:port, as in 127.0.0.1:50051", reason="BAD_ADDRESS"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections do not count
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            raise ConfigurationError(
+                f"port {port} on {host} cannot be had ({error.strerror or error}): stop what uses it, "
+                "or choose another by --port or ROOKIFY_LISTEN",
+                reason="PORT_IN_USE",
+                metadata={"port": port},
+            ) from error
+        return f"{host}:{probe.getsockname()[1]}"
+
+
+def _reached_at(listen: str) -> str:
+    """Where this machine reaches a server that listens there: every address means loopback too."""
+    host, _, port = listen.rpartition(":")
+    return f"{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104  not bound here
