@@ -75,7 +75,7 @@ def error_from_sqlstate(sqlstate: str, message: str, detail: str | None) -> Rook
             )
         case "RK004":
             return StaleLease(message)
-        case "RK005":
+        case "RK005" | "23514":  # a trigger of ours, or a check constraint
             return FailedPrecondition(message, reason="AGAINST_THE_RULES")
         case "RK006":
             return FailedPrecondition(message, reason="SYNC_IS_OVER")
