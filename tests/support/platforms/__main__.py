@@ -14,13 +14,15 @@ from pathlib import Path
 from aiohttp import web
 
 from tests.support.platforms.chesscom_server import ChessComServer, read_months
+from tests.support.platforms.lichess_server import LichessServer, read_export
 
 SHIPPED = Path(__file__).parents[1] / "games"
 
 
-async def serve(port: int, chesscom_games: Path) -> None:
+async def serve(port: int, chesscom_games: Path, lichess_games: Path) -> None:
     app = web.Application()
     app.add_subapp("/chesscom/pub", ChessComServer(read_months(chesscom_games)).app())
+    app.add_subapp("/lichess", LichessServer(read_export(lichess_games)).app())
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -40,8 +42,14 @@ def main() -> None:
     parser.add_argument(
         "--games", type=Path, default=SHIPPED / "chesscom", help="folder of chess.com month files to serve"
     )
+    parser.add_argument(
+        "--lichess-games",
+        type=Path,
+        default=SHIPPED / "lichess" / "games.ndjson",
+        help="lichess export (ndjson) to serve",
+    )
     options = parser.parse_args()
-    asyncio.run(serve(options.port, options.games))
+    asyncio.run(serve(options.port, options.games, options.lichess_games))
 
 
 if __name__ == "__main__":

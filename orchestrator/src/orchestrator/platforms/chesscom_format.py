@@ -57,14 +57,14 @@ def archive_months(body: object) -> list[Month]:
 
 
 def month_entries(body: bytes, month: Month, player: str) -> list[MonthEntry]:
-    """The games of a month's answer, newest first, from the player's point of view.
+    """The games of a month's answer, newest first and each one once, from the player's point of view.
 
     ValueError where the answer is not such a list. Decodes game by game: one call for a month of tens of MiB
     would hold the interpreter for all of it, also when run in a thread.
     """
-    entries = [_entry(raw, month, player) for raw in _raw_games(body.decode())]
-    entries.sort(key=lambda entry: entry.key, reverse=True)
-    return entries
+    entries = [_entry(raw, i, month, player) for i, raw in enumerate(_raw_games(body.decode()))]
+    once = {entry.key: entry for entry in entries}.values()
+    return sorted(once, key=lambda entry: entry.key, reverse=True)
 
 
 def _raw_games(text: str) -> list[Any]:
@@ -90,13 +90,14 @@ def _raw_games(text: str) -> list[Any]:
     return games
 
 
-def _entry(raw: Any, month: Month, player: str) -> MonthEntry:
+def _entry(raw: Any, number: int, month: Month, player: str) -> MonthEntry:
     """A game that lacks what every game has counts as malformed, without a date at the month's beginning."""
     ended = datetime(month.year, month.month, 1, tzinfo=UTC)
-    identity = ""
+    identity = f"#{number}"
     try:
         ended = _ended(raw)
-        identity = _NOT_PLAIN.sub("", str(raw.get("url") or raw.get("uuid")))[:100]
+        name = raw.get("url") or raw.get("uuid")
+        identity = _NOT_PLAIN.sub("", str(name))[:100] if name else identity
         value = _game(raw, ended, player)
     except Malformed:
         value = LeftOut("malformed", ended)

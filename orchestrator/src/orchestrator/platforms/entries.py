@@ -76,6 +76,10 @@ class PageBuilder:
         """The page must be given out before more is taken."""
         return len(self._games) >= PAGE_GAMES
 
+    def pending(self) -> bool:
+        """Something was taken since the last page."""
+        return bool(self._games or self._excluded)
+
     def take(self, entry: PlatformGame | LeftOut) -> None:
         if not self._start <= entry.played_at < self._end:
             return

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from typing import TypeVar
 
 import httpx
@@ -68,7 +69,7 @@ class PlatformHttp:
         follow_redirects: bool,
     ) -> None:
         self.platform = platform
-        self._policy = policy
+        self.policy = policy
         self.gate = Gate(policy.longest_hold)
         self._limited_in_a_row = 0
         if not contact.isascii() or not contact.isprintable():
@@ -77,7 +78,9 @@ class PlatformHttp:
             log.warning("platform.no_contact", platform=platform, fix="set ROOKIFY_CONTACT to a mail or URL")
         self._base_url = base_url.rstrip("/")
         self._client = httpx.AsyncClient(
-            headers={"User-Agent": f"rookify-sync/0.1 ({contact or 'no contact given'})"},
+            headers={
+                "User-Agent": f"rookify-sync/{version('rookify-orchestrator')} ({contact or 'no contact'})"
+            },
             timeout=httpx.Timeout(policy.read_timeout, connect=policy.connect_timeout),
             limits=httpx.Limits(max_connections=1),  # the gate's rule, held by the pool as well
             follow_redirects=follow_redirects,
@@ -103,7 +106,7 @@ class PlatformHttp:
         makes the error of any other status from it and the platform's message. `what` names the thing in
         errors.
         """
-        tries, policy = 0, self._policy
+        tries, policy = 0, self.policy
         retries = stamina.retry_context(
             on=_is_worth_a_retry,
             attempts=policy.attempts,
@@ -143,7 +146,7 @@ class PlatformHttp:
         params: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
     ) -> T:
-        deadline = self._policy.deadline
+        deadline = self.policy.deadline
         async with self.gate.turn():
             try:
                 async with (
@@ -169,7 +172,7 @@ class PlatformHttp:
         status = answer.status_code
         if status == 429:
             asked = retry_after_seconds(answer.headers.get("Retry-After"), datetime.now(UTC))
-            seconds = max(asked or 0, self._policy.rate_limit_pause, self._rate_limit_backoff())
+            seconds = max(asked or 0, self.policy.rate_limit_pause, self._rate_limit_backoff())
             self.gate.hold(seconds)
             log.warning("platform.rate_limited", platform=self.platform, held_seconds=round(seconds, 3))
             return RateLimited("429 Too Many Requests")
@@ -179,7 +182,7 @@ class PlatformHttp:
 
     def _rate_limit_backoff(self) -> float:
         """Doubles with every 429 in a row, whosoever request it was."""
-        policy = self._policy
+        policy = self.policy
         wait = min(policy.longest_wait, policy.first_wait * 2.0**self._limited_in_a_row)
         self._limited_in_a_row = min(self._limited_in_a_row + 1, 30)
         return wait + random.uniform(0, policy.jitter)  # noqa: S311  spreads load, keeps no secret
@@ -197,6 +200,23 @@ async def read_bounded(answer: httpx.Response, limit: int) -> bytes:
         if len(body) > limit:
             raise Transient(f"an answer of more than {limit // 2**20} MiB")
     return bytes(body)
+
+
+async def bounded_lines(answer: httpx.Response, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body's lines as they come, blank ones left out; `Transient` where one is over `limit` bytes."""
+    rest = bytearray()
+    async for chunk in answer.aiter_bytes():
+        rest += chunk
+        if b"\n" in chunk:
+            *lines, last = rest.split(b"\n")
+            for line in lines:
+                if line.strip():
+                    yield bytes(line)
+            rest = last
+        if len(rest) > limit:
+            raise Transient(f"a line of more than {limit // 2**20} MiB")
+    if rest.strip():
+        yield bytes(rest)
 
 
 def retry_after_seconds(value: str | None, now: datetime) -> float | None:
