@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from orchestrator.domain import Platform, SyncStatus
@@ -367,14 +368,10 @@ class TestChanges:
 
 
 async def execute(database: Database, statement: str, *values: object) -> None:
-    import psycopg
-
     async with await psycopg.AsyncConnection.connect(database.owner_conninfo, autocommit=True) as connection:
         await connection.execute(statement, values)  # type: ignore[arg-type]  tests build their own SQL
 
 
 async def fetch(database: Database, statement: str) -> list[tuple[object, ...]]:
-    import psycopg
-
     async with await psycopg.AsyncConnection.connect(database.owner_conninfo) as connection:
         return await (await connection.execute(statement)).fetchall()  # type: ignore[arg-type]

@@ -1,0 +1,196 @@
+"""The compliance rules as the database keeps them: plain SQL, even of the tables' owner, does not get around."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from orchestrator.domain import SyncStatus
+from orchestrator.store.postgres import PostgresTransport
+from orchestrator.store.store import Store
+from tests.contract.test_store import LEASE
+from tests.support.postgres import Database
+from tests.support.samples import LIMITS, analysis, games, new_sync, new_user
+
+
+@dataclass
+class World:
+    """One job in analyzing with one analysis and one game open, and one job that is over; another user."""
+
+    owner: psycopg.AsyncConnection[tuple[object, ...]]
+    store: Store
+    user_id: UUID
+    other_id: UUID
+    active: UUID
+    over: UUID
+
+    async def run(self, statement: LiteralString) -> list[tuple[object, ...]]:
+        cursor = await self.owner.execute(
+            statement,
+            {"user": self.user_id, "other": self.other_id, "active": self.active, "over": self.over},
+        )
+        return await cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+async def world(database: Database) -> AsyncIterator[World]:
+    async with (
+        PostgresTransport(database.app_conninfo) as transport,
+        await psycopg.AsyncConnection.connect(database.owner_conninfo, autocommit=True) as owner,
+    ):
+        store = Store(transport)
+        user_id, other_id = await new_user(store), await new_user(store)
+        over = await store.start_sync_job(new_sync(user_id), LIMITS)
+        await store.cancel_sync_job(over.id, user_id)
+        active = await store.start_sync_job(new_sync(user_id), LIMITS)
+        claim = await store.claim_sync_job("w", LEASE, 5)
+        assert claim is not None
+        await store.advance_sync_job(claim, SyncStatus.FETCHING)
+        await store.record_games(claim, games(2), {}, {})
+        await store.advance_sync_job(claim, SyncStatus.ANALYZING)
+        first, _second = await store.take_games(claim, 0, 2)
+        await store.record_analyses(claim, [analysis(first.game_id)])
+        yield World(owner, store, user_id, other_id, active.id, over.id)
+
+
+@pytest.mark.parametrize(
+    ("rule", "statement"),
+    [
+        (
+            "a job starts pending",
+            "insert into sync_jobs (user_id, platform, username, status) values (%(other)s, 'lichess', 'x', 'fetching')",
+        ),
+        ("a job has an owner", "insert into sync_jobs (platform, username) values ('lichess', 'x')"),
+        (
+            "a known platform",
+            "insert into sync_jobs (user_id, platform, username) values (%(other)s, 'fics', 'x')",
+        ),
+        ("a known status", "update sync_jobs set status = 'done' where id = %(active)s"),
+        ("no step back", "update sync_jobs set status = 'fetching' where id = %(active)s"),
+        (
+            "no skipping ahead",
+            "insert into sync_jobs (user_id, platform, username) values (%(other)s, 'lichess', 'x'); update sync_jobs set status = 'analyzing' where user_id = %(other)s",
+        ),
+        ("completed is whole", "update sync_jobs set status = 'completed' where id = %(active)s"),
+        ("failed says why", "update sync_jobs set status = 'failed' where id = %(active)s"),
+        ("a job that is over stays", "update sync_jobs set status = 'pending' where id = %(over)s"),
+        ("its error too", "update sync_jobs set error = 'x' where id = %(over)s"),
+        ("a job keeps its user", "update sync_jobs set user_id = %(other)s where id = %(active)s"),
+        ("games_analyzed is counted", "update sync_jobs set games_analyzed = 2 where id = %(active)s"),
+        ("games_found is counted", "update sync_jobs set games_found = 3 where id = %(active)s"),
+        ("games_failed is counted", "update sync_jobs set games_failed = 1 where id = %(active)s"),
+        (
+            "one active job",
+            "insert into sync_jobs (user_id, platform, username) values (%(user)s, 'chess.com', 'x')",
+        ),
+        ("an analysis has a job", "update game_analyses set sync_job_id = null"),
+        ("and keeps it", "update game_analyses set sync_job_id = %(over)s"),
+        ("of its own user", "update game_analyses set user_id = %(other)s"),
+        ("an analysis stays with its job", "delete from game_analyses where sync_job_id = %(active)s"),
+        ("so does a game", "delete from sync_job_games where sync_job_id = %(active)s"),
+        (
+            "a finished game stays so",
+            "update sync_job_games set outcome = 'queued', finished_ordinal = null where outcome = 'analyzed'",
+        ),
+        (
+            "analyzed means an analysis",
+            "update sync_job_games set outcome = 'analyzed', finished_ordinal = 9 where outcome = 'queued'",
+        ),
+        (
+            "failed says why",
+            "update sync_job_games set outcome = 'failed', finished_ordinal = 9 where outcome = 'queued'",
+        ),
+        (
+            "a skipped game was found so",
+            "update sync_job_games set outcome = 'skipped' where outcome = 'queued'",
+        ),
+    ],
+)
+async def test_plain_sql_cannot_break_a_rule(world: World, rule: str, statement: LiteralString) -> None:
+    before = await world.run("select to_jsonb(j) from sync_jobs j order by id")
+    with pytest.raises(psycopg.Error) as refused:
+        async with world.owner.transaction():
+            for part in statement.split("; "):
+                await world.run(part)
+    assert refused.value.sqlstate
+    assert refused.value.sqlstate[:2] in ("23", "RK"), rule
+    assert await world.run("select to_jsonb(j) from sync_jobs j order by id") == before
+    assert await world.store.audit_sync_jobs() == []
+
+
+async def test_an_analysis_is_written_only_while_its_job_is_analyzing(world: World) -> None:
+    """Even one that is complete and names a job, game and user that belong together."""
+    await world.run("update sync_jobs set status = 'cancelled' where id = %(active)s")
+    columns = await world.run(
+        "select string_agg(quote_ident(column_name), ', ') from information_schema.columns "
+        "where table_name = 'game_analyses' and column_name not in ('id', 'game_id')"
+    )
+    names = columns[0][0]
+    with pytest.raises(psycopg.Error) as refused:
+        await world.run(
+            f"insert into game_analyses (game_id, {names}) "  # type: ignore[arg-type]
+            f"select (select game_id from sync_job_games where outcome = 'queued'), {names} from game_analyses"
+        )
+    assert refused.value.sqlstate == "RK005"
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated", "service_role"])
+async def test_nobody_writes_but_by_the_functions(database: Database, role: str) -> None:
+    async with await psycopg.AsyncConnection.connect(database.app_conninfo, autocommit=True) as connection:
+        await connection.execute(f"set role {role}")  # type: ignore[arg-type]
+        for table in ("sync_jobs", "sync_queue", "games", "sync_job_games", "game_analyses", "moments"):
+            for statement in (
+                f"insert into public.{table} default values",
+                f"update public.{table} set user_id = user_id",
+                f"delete from public.{table}",
+                f"truncate public.{table} cascade",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    await connection.execute(statement)  # type: ignore[arg-type]
+
+
+async def test_a_user_reads_their_own_rows_alone(world: World, database: Database) -> None:
+    async with await psycopg.AsyncConnection.connect(database.app_conninfo) as connection:
+        for user_id, sees in ((world.user_id, True), (world.other_id, False)):
+            await connection.execute("set local role authenticated")
+            claims = json.dumps({"sub": str(user_id), "role": "authenticated"})
+            await connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
+            for table in ("sync_jobs", "games", "sync_job_games", "game_analyses"):
+                cursor = await connection.execute(f"select count(*) > 0 from public.{table}")  # type: ignore[arg-type]
+                assert await cursor.fetchall() == [(sees,)], table
+            await connection.rollback()
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated"])
+async def test_users_call_no_function(database: Database, role: str) -> None:
+    async with await psycopg.AsyncConnection.connect(database.app_conninfo, autocommit=True) as connection:
+        await connection.execute(f"set role {role}")  # type: ignore[arg-type]
+        cursor = await connection.execute(
+            "select p.proname from pg_proc p where p.pronamespace = 'public'::regnamespace "
+            "and has_function_privilege(p.oid, 'execute')"
+        )
+        assert await cursor.fetchall() == []
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await connection.execute("select * from public.sync_queue")
+
+
+async def test_the_service_calls_every_function_it_needs_and_no_other(database: Database) -> None:
+    """What the store calls is what is granted: neither a forgotten grant nor one too many."""
+    called = set(re.findall(r'"([a-z_]+)"[,)]', inspect.getsource(Store)))
+    async with await psycopg.AsyncConnection.connect(database.app_conninfo, autocommit=True) as connection:
+        await connection.execute("set role service_role")
+        cursor = await connection.execute(
+            "select p.proname from pg_proc p where p.pronamespace = 'public'::regnamespace "
+            "and has_function_privilege(p.oid, 'execute')"
+        )
+        granted = {row[0] for row in await cursor.fetchall()}
+    assert granted - called == set()
+    assert len(granted) >= 20
