@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.settings import Settings
+from orchestrator.settings import Settings, load_settings
 from orchestrator.store import migrate as migrations
 from servicekit.errors import ConfigurationError
 
@@ -27,7 +27,7 @@ def migrate(
 
     The embedded database needs none of this: `rookify up` keeps it up to date.
     """
-    url = Settings().database_url
+    url = load_settings(Settings).database_url
     if url is None:
         raise ConfigurationError(
             "DATABASE_URL is not set: it names the Postgres to migrate. The embedded one is kept up to date "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.local import folder, stack
-from orchestrator.settings import Settings
+from orchestrator.settings import Settings, load_settings
 from servicekit import logs
 
 DataOption = Annotated[
@@ -42,12 +43,15 @@ def up(
     logs.configure(
         "up", "warning" if settings.log_level == "info" else settings.log_level, settings.log_format
     )
+    # This process forks while it watches its children over gRPC, whose handlers of forks are for children
+    # that go on with Python; these ones turn into another program at once. Read by gRPC at its first use.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     asyncio.run(_run(settings, engine_workers))
 
 
 def settings_for(data: Path | None) -> Settings:
     """The settings, with --data before ROOKIFY_DATA."""
-    settings = Settings()
+    settings = load_settings(Settings)
     return settings if data is None else settings.model_copy(update={"data": data})
 
 

@@ -38,14 +38,22 @@ def die_with_owner(number: signal.Signals) -> Callable[[], None] | None:
 
 
 def alive(pid: int) -> bool:
-    """A zombie counts as alive until its parent has collected it."""
+    """Whether the process runs. A zombie does not: in a container nobody may ever collect it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    return not (_LINUX and _linux_state(pid) in "ZX")
+
+
+def _linux_state(pid: int) -> str:
+    """The letter after the name, which stands in parentheses and may hold any character."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return "X"
 
 
 async def command_line(pid: int) -> str:

@@ -81,7 +81,7 @@ async def _start(
             "ROOKIFY_SHUTDOWN_GRACE": str(min(settings.shutdown_grace, _SHUTDOWN_GRACE)),
             "DATABASE_URL": prepared.result(),
             "ROOKIFY_JWT_SECRET": jwt_secret(settings),
-            "ROOKIFY_TOKEN_KEY": os.environ.get("ROOKIFY_TOKEN_KEY") or secrets.token_key(data_dir),
+            "ROOKIFY_TOKEN_KEY": _token_key(settings, data_dir),
         },
         health=_reached_at(listen),
     )
@@ -106,6 +106,10 @@ def jwt_secret(settings: Settings, *, create: bool = True) -> str:
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value()
     return secrets.signing_secret(settings.data.expanduser().absolute(), create=create)
+
+
+def _token_key(settings: Settings, data_dir: Path) -> str:
+    return settings.token_key.get_secret_value() if settings.token_key else secrets.token_key(data_dir)
 
 
 def analyzer_env(
