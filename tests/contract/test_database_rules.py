@@ -66,8 +66,10 @@ async def world(database: Database) -> AsyncIterator[World]:
     [
         (
             "a job starts pending",
-            "insert into sync_jobs (user_id, platform, username, status) "
-            "values (%(other)s, 'lichess', 'x', 'fetching')",
+            (
+                "insert into sync_jobs (user_id, platform, username, status) "
+                "values (%(other)s, 'lichess', 'x', 'fetching')"
+            ),
         ),
         ("a job has an owner", "insert into sync_jobs (platform, username) values ('lichess', 'x')"),
         (
@@ -78,8 +80,10 @@ async def world(database: Database) -> AsyncIterator[World]:
         ("no step back", "update sync_jobs set status = 'fetching' where id = %(active)s"),
         (
             "no skipping ahead",
-            "insert into sync_jobs (user_id, platform, username) values (%(other)s, 'lichess', 'x'); "
-            "update sync_jobs set status = 'analyzing' where user_id = %(other)s",
+            (
+                "insert into sync_jobs (user_id, platform, username) values (%(other)s, 'lichess', 'x'); "
+                "update sync_jobs set status = 'analyzing' where user_id = %(other)s"
+            ),
         ),
         ("completed is whole", "update sync_jobs set status = 'completed' where id = %(active)s"),
         ("failed says why", "update sync_jobs set status = 'failed' where id = %(active)s"),
@@ -100,8 +104,10 @@ async def world(database: Database) -> AsyncIterator[World]:
         ("so does a game", "delete from sync_job_games where sync_job_id = %(active)s"),
         (
             "a finished game stays so",
-            "update sync_job_games set outcome = 'queued', finished_ordinal = null "
-            "where outcome = 'analyzed'",
+            (
+                "update sync_job_games set outcome = 'queued', finished_ordinal = null "
+                "where outcome = 'analyzed'"
+            ),
         ),
         (
             "analyzed means an analysis",

@@ -100,7 +100,7 @@ def new_sync(request: pb.StartSyncRequest, settings: Settings, now: datetime) ->
         checks.add("platform", "set PLATFORM_CHESS_COM or PLATFORM_LICHESS")
     elif request.username:
         checks.of(lambda: validate_username(platform, request.username))
-    window = checks.of(lambda: _window(request, settings.max_months, now))
+    span = checks.of(lambda: _window(request, settings.max_months, now))
     filters = checks.of(lambda: _filter(request.filter))
     if not 0 <= request.max_games <= settings.max_games_per_sync:
         checks.add(
@@ -114,14 +114,15 @@ def new_sync(request: pb.StartSyncRequest, settings: Settings, now: datetime) ->
     if len(token) > _MAX_LICHESS_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         checks.add("lichess_token", "is not a lichess token; copy it from the player's lichess preferences")
     checks.done()
-    assert user_id and request_id and platform and window and filters is not None and preset  # noqa: S101, PT018
+    assert user_id and request_id and platform and span and filters is not None and preset  # noqa: S101, PT018
+    window, months = span
     return NewSync(
         user_id=user_id,
         platform=platform,
         username=request.username.strip(),
         from_date=window.from_date,
         to_date=window.to_date,
-        months=months_spanned(window),
+        months=months,
         filter=filters,
         max_games=request.max_games or settings.max_games_per_sync,
         preset=preset,
@@ -138,14 +139,16 @@ def months_spanned(window: DateWindow) -> int:
     return max(whole + begun, 1)
 
 
-def _window(request: pb.StartSyncRequest, max_months: int, now: datetime) -> DateWindow:
+def _window(request: pb.StartSyncRequest, max_months: int, now: datetime) -> tuple[DateWindow, int]:
+    """The window, and how many months it counts as."""
     today = now.astimezone(UTC).date()
     if not request.HasField("from_date") and not request.HasField("to_date"):
         if not 0 <= request.months <= max_months:
             raise InvalidInput.of(
                 "months", f"{request.months} is out of bounds; give 1 to {max_months}, or 0 for 1"
             )
-        return window_of_months(request.months or 1, today)
+        months = request.months or 1
+        return window_of_months(months, today), months
     checks = Checks()
     latest = (now.astimezone(UTC) + timedelta(hours=14)).date()  # today in the zone that is furthest ahead
     to_date = (
@@ -161,11 +164,12 @@ def _window(request: pb.StartSyncRequest, max_months: int, now: datetime) -> Dat
     if from_date > to_date:
         raise InvalidInput.of("from_date", f"{from_date} is after to_date {to_date}; exchange them")
     window = DateWindow(from_date, to_date)
-    if months_spanned(window) > max_months:
+    months = months_spanned(window)
+    if months > max_months:
         raise InvalidInput.of(
-            "from_date", f"the window spans {months_spanned(window)} months; at most {max_months} are allowed"
+            "from_date", f"the window spans {months} months; at most {max_months} are allowed"
         )
-    return window
+    return window, months
 
 
 def _date(field: str, value: date_pb2.Date, latest: date) -> date:
