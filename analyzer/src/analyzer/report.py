@@ -1,0 +1,113 @@
+"""From the evaluations of a game's positions to verdicts, accuracies and figures. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import chess
+
+from analyzer import openings
+from analyzer.accuracy import SideFigures, game_figures, move_accuracy
+from analyzer.evaluation import Evaluation
+from analyzer.openings import Opening
+from analyzer.pgn import ParsedGame, ParsedMove
+from analyzer.phases import Phase, phases
+from analyzer.scores import mover_win_percent
+from analyzer.verdicts import Judgement, judge
+
+
+@dataclass(frozen=True, slots=True)
+class MoveReport:
+    """One move. Win percents and accuracy, all 0..100, are the mover's; `best_line_san` is `before.line`."""
+
+    ply: int  # 1 is the first move
+    move: ParsedMove
+    fen_before: str
+    before: Evaluation
+    after: Evaluation
+    best_line_san: tuple[str, ...]
+    win_percent_before: float
+    win_percent_after: float
+    accuracy: float
+    judgement: Judgement
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class SideReport:
+    """One side's play over the game. `figures` is None where it made no move."""
+
+    figures: SideFigures | None
+    counts: dict[Judgement, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GameReport:
+    game: ParsedGame
+    moves: tuple[MoveReport, ...]
+    white: SideReport
+    black: SideReport
+    opening: Opening | None
+
+
+def build(game: ParsedGame, evaluations: Sequence[Evaluation]) -> GameReport:
+    """`evaluations`: one for each position, the start first; so one more than moves."""
+    if len(evaluations) != game.plies + 1:
+        raise ValueError(f"{len(evaluations)} evaluations for {game.plies + 1} positions")
+    divided = phases(game.boards)
+    moves = tuple(
+        _move(index + 1, move, game.boards[index], evaluations[index], evaluations[index + 1], divided[index])
+        for index, move in enumerate(game.moves)
+    )
+    white, black = game_figures(
+        [evaluation.score for evaluation in evaluations[1:]], white_first=game.moves[0].white
+    )
+    return GameReport(
+        game=game,
+        moves=moves,
+        white=SideReport(white, _counts(moves, white=True)),
+        black=SideReport(black, _counts(moves, white=False)),
+        opening=openings.from_headers(game),
+    )
+
+
+def _move(
+    ply: int, move: ParsedMove, board: chess.Board, before: Evaluation, after: Evaluation, phase: Phase
+) -> MoveReport:
+    percent_before = mover_win_percent(before.score, white=move.white)
+    percent_after = mover_win_percent(after.score, white=move.white)
+    return MoveReport(
+        ply=ply,
+        move=move,
+        fen_before=board.fen(),
+        before=before,
+        after=after,
+        best_line_san=_in_san(board, before.line),
+        win_percent_before=percent_before,
+        win_percent_after=percent_after,
+        accuracy=move_accuracy(percent_before, percent_after),
+        judgement=judge(
+            before.score, after.score, white=move.white, first_choice=before.best == move.uci or move.forced
+        ),
+        phase=phase,
+    )
+
+
+def _in_san(board: chess.Board, line: Sequence[str]) -> tuple[str, ...]:
+    """Lines are checked where they come in, so each move is legal here."""
+    board = board.copy(stack=False)
+    san = []
+    for uci in line:
+        move = board.parse_uci(uci)
+        san.append(board.san(move))
+        board.push(move)
+    return tuple(san)
+
+
+def _counts(moves: Sequence[MoveReport], *, white: bool) -> dict[Judgement, int]:
+    counts = dict.fromkeys(Judgement, 0)
+    for move in moves:
+        if move.move.white == white:
+            counts[move.judgement] += 1
+    return counts
