@@ -106,7 +106,7 @@ def chesscom_games(engine: chess.engine.SimpleEngine) -> list[dict[str, Any]]:
     records.append(_self_play(len(records), set_up, "600", "rapid", "white", rated=False))
     daily = play(engine, 9, plies=24)
     records.append(_self_play(len(records), daily, "1/86400", "daily", "black"))
-    entries = [chesscom(record, PLAYER) for record in records]
+    entries = [chesscom(record) for record in records]
     return entries + _odd_ones(records)
 
 
@@ -114,13 +114,13 @@ def _odd_ones(records: list[Record]) -> list[dict[str, Any]]:
     """What a sync must cope with: no moves, no PGN at all, variants, an illegal move in the middle."""
     number, like = len(records), records[-5]
     empty = replace(like, number=number, sans=(), result="0-1", ending="abandoned", end_fen=like.start_fen)
-    bare = chesscom(_on_day(replace(like, number=number + 1)), PLAYER)
+    bare = chesscom(_on_day(replace(like, number=number + 1)))
     del bare["pgn"]
     house = replace(like, number=number + 2, variant="crazyhouse", time_class="blitz", time_control="300")
     hill = replace(like, number=number + 3, variant="kingofthehill", time_class="blitz", time_control="300")
     sans = (*like.sans[:11], "Kd5", *like.sans[12:])
     broken = replace(like, number=number + 4, sans=sans)
-    rest = [chesscom(_on_day(record), PLAYER) for record in (empty, house, hill, broken)]
+    rest = [chesscom(_on_day(record)) for record in (empty, house, hill, broken)]
     return [*rest, bare]
 
 

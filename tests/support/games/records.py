@@ -82,7 +82,7 @@ class Record:
         return " ".join([*words, self.result])
 
 
-def chesscom(record: Record, player_id: str) -> dict[str, Any]:
+def chesscom(record: Record) -> dict[str, Any]:
     """One entry of a monthly archive."""
     kind = "daily" if record.time_class == "daily" else "live"
     url = f"https://www.chess.com/game/{kind}/{99_000_000_000 + record.number}"

@@ -55,6 +55,10 @@ class Faults:
                 return fault
         return None
 
+    def clear(self) -> None:
+        """No more of what is still to come."""
+        self._script.clear()
+
     @property
     def left(self) -> int:
         """A test that scripts faults should end with none of them left."""
@@ -157,14 +161,15 @@ def silence() -> Fault:
     return play
 
 
-def slowly(pieces: int, pause: float) -> Fault:
-    """The right answer in so many pieces with a pause (seconds) before each."""
+def slowly(pause: float, pieces: int = 10) -> Fault:
+    """The right answer with a pause (seconds) before each chunk, or before each of so many pieces."""
 
     async def trickle(right: Answer) -> AsyncIterator[bytes]:
-        size = -(-len(right.body) // pieces)
-        for at in range(0, len(right.body), size):
+        size = -(-len(right.body) // pieces) or 1
+        cut = [right.body[at : at + size] for at in range(0, len(right.body), size)]
+        for piece in cut or [chunk async for chunk in right.chunks or _nothing()]:
             await asyncio.sleep(pause)
-            yield right.body[at : at + size]
+            yield piece
 
     async def play(request: web.Request, right: Answer) -> web.StreamResponse:
         return await Answer(right.status, right.headers, chunks=trickle(right)).send(request)
@@ -172,12 +177,13 @@ def slowly(pieces: int, pause: float) -> Fault:
     return play
 
 
-def flood(piece: bytes = b" " * 65536) -> Fault:
-    """An answer that never ends."""
+def flood(piece: bytes, pause: float = 0) -> Fault:
+    """An answer that never ends; `pause` (seconds) between its pieces."""
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield piece
+            await asyncio.sleep(pause)
 
     async def play(request: web.Request, right: Answer) -> web.StreamResponse:
         return await Answer(200, right.headers, chunks=endless()).send(request)

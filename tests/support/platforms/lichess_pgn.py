@@ -5,14 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-_VARIANTS = {
-    "standard": "Standard",
-    "chess960": "Chess960",
-    "fromPosition": "From Position",
-    "antichess": "Antichess",
-    "atomic": "Atomic",
-    "crazyhouse": "Crazyhouse",
-}
+_VARIANTS = {"standard": "Standard", "fromPosition": "From Position", "kingOfTheHill": "King of the Hill"}
 
 
 def pgn_of(game: dict[str, Any], *, clocks: bool, opening: bool = True) -> str:
@@ -38,7 +31,7 @@ def _headers(game: dict[str, Any], *, opening: bool) -> dict[str, str]:
         "UTCTime": created.strftime("%H:%M:%S"),
         "WhiteElo": str(white.get("rating", "?")),
         "BlackElo": str(black.get("rating", "?")),
-        "Variant": _VARIANTS[game["variant"]],
+        "Variant": _VARIANTS.get(game["variant"], game["variant"].capitalize()),
         "TimeControl": f"{clock['initial']}+{clock['increment']}" if clock else "-",
         "ECO": game.get("opening", {}).get("eco", "?"),
     }

@@ -74,6 +74,8 @@ class PlatformHttp:
         self._limited_in_a_row = 0
         if not contact.isascii() or not contact.isprintable():
             raise ConfigurationError("ROOKIFY_CONTACT must be a mail address or URL in plain ASCII")
+        if not base_url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"the base URL of {platform} must begin with https:// or http://")
         if not contact:
             log.warning("platform.no_contact", platform=platform, fix="set ROOKIFY_CONTACT to a mail or URL")
         self._base_url = base_url.rstrip("/")
