@@ -39,7 +39,8 @@ class ScriptedSync(sync_pb2_grpc.SyncServiceServicer, sync_pb2_grpc.SyncAdminSer
         self.failures: dict[str, list[RookifyError | grpc.StatusCode]] = {}
         self.watches: list[Sequence[Step]] = []
         self.calls: list[tuple[str, Any]] = []
-        self.watching = asyncio.Event()  # a watcher has been sent the last step before a wait
+        self.heard = asyncio.Event()  # set from the first call on
+        self.silent = False  # hears every call and answers none
         self.max_page = 100
 
     def requests(self, method: str) -> list[Any]:
@@ -47,6 +48,9 @@ class ScriptedSync(sync_pb2_grpc.SyncServiceServicer, sync_pb2_grpc.SyncAdminSer
 
     async def _heard(self, method: str, request: Message, context: Any) -> None:
         self.calls.append((method, request))
+        self.heard.set()
+        if self.silent:
+            await asyncio.Event().wait()
         metadata = dict(context.invocation_metadata() or ())
         if metadata.get("authorization") != f"Bearer {self.token}":
             raise Unauthenticated("the token is not valid")
@@ -83,7 +87,6 @@ class ScriptedSync(sync_pb2_grpc.SyncServiceServicer, sync_pb2_grpc.SyncAdminSer
         await self._heard("WatchSync", request, context)
         for step in self.watches.pop(0):
             if isinstance(step, asyncio.Event):
-                self.watching.set()
                 await step.wait()
             elif isinstance(step, sync_pb2.WatchSyncResponse):
                 yield step

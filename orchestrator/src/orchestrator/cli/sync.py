@@ -58,7 +58,12 @@ def sync(
     rated: Annotated[bool, typer.Option("--rated", help="Only rated games.")] = False,
     max_games: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="At most the newest N games; 0 for the server's limit."),
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="At most the newest N games; by default the server's limit.",
+            show_default=False,
+        ),
     ] = 0,
     preset: Annotated[
         words.Preset | None, typer.Option(help="How thoroughly to analyze; standard by default.")
