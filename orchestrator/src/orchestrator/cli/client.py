@@ -6,10 +6,11 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Final, Protocol, TypeVar
+from uuid import UUID
 
 import grpc
 import grpc.aio
@@ -169,8 +170,10 @@ async def full_id(typed: str, what: str, known: AsyncIterator[str]) -> str:
     Tables show the first characters of ids, and those should do.
     """
     text = typed.strip().lower()
-    if len(text) >= 32 or not _SHORT_ID.fullmatch(text):
-        return typed.strip()  # whole, or nonsense: the server has the last word
+    with suppress(ValueError):
+        return str(UUID(text))
+    if not _SHORT_ID.fullmatch(text):
+        return text  # nonsense: the server says what is wrong with it
     matches = [each async for each in known if each.startswith(text)]
     if not matches:
         raise NotFound(f"no {what} of yours begins with {typed!r}.")
