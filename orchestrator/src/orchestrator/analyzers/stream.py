@@ -48,6 +48,7 @@ class AnalyzerStream:
         self.outstanding: dict[str, Ticket] = {}
         self._silence = silence.total_seconds()
         self._heard = time.monotonic()
+        self._hung = False
         self._on_answer = on_answer
         self._on_credit = on_credit
         self._serial = itertools.count(1)
@@ -90,6 +91,10 @@ class AnalyzerStream:
                 async for message in call:
                     self._heard = time.monotonic()
                     self._receive(message)
+            except asyncio.CancelledError:
+                # A reader of a call that this side has cancelled is told so as if it had been cancelled itself.
+                if not self._hung:
+                    raise
             finally:
                 self.free = 0
                 for helper in helpers:
@@ -123,6 +128,7 @@ class AnalyzerStream:
             quiet = time.monotonic() - self._heard if self.outstanding else 0.0
             if quiet >= self._silence:
                 log.warning("analyzer went silent", analyzer=self.address, seconds=round(quiet))
+                self._hung = True
                 call.cancel()
                 return
             await asyncio.sleep(min(self._silence - quiet, self._silence / 4))
