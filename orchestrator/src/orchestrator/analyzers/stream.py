@@ -48,6 +48,7 @@ class AnalyzerStream:
         self.outstanding: dict[str, Ticket] = {}
         self._silence = silence.total_seconds()
         self._heard = time.monotonic()
+        self._greeted = False
         self._hung = False
         self._on_answer = on_answer
         self._on_credit = on_credit
@@ -57,7 +58,7 @@ class AnalyzerStream:
     @property
     def ready(self) -> bool:
         """Has said hello, by its first credit, and is not going away."""
-        return (self.free > 0 or bool(self.outstanding)) and not self.draining
+        return self._greeted and not self.draining
 
     @property
     def open_for_games(self) -> bool:
@@ -92,7 +93,7 @@ class AnalyzerStream:
                     self._heard = time.monotonic()
                     self._receive(message)
             except asyncio.CancelledError:
-                # A reader of a call that this side has cancelled is told so as if it had been cancelled itself.
+                # grpc.aio: whoever reads a call that this side cancels is cancelled too.
                 if not self._hung:
                     raise
             finally:
@@ -105,6 +106,7 @@ class AnalyzerStream:
     def _receive(self, message: pb.AnalyzeGamesResponse) -> None:
         kind = message.WhichOneof("message")
         if kind == "credit":
+            self._greeted = True
             self.free += message.credit.games
             self._on_credit()
         elif kind == "draining":
