@@ -87,6 +87,13 @@ async def test_show_draws_the_game_that_begins_as_typed(bench: Bench) -> None:
     assert "\x1b" not in ended.out
 
 
+async def test_a_game_without_moves_has_a_page_too(bench: Bench) -> None:
+    bench.give_games(1)
+    ended = await bench.rookify("show", bench.server.games[0].id)
+    assert ended.code == 0
+    assert ended.out.endswith("No moves were analyzed.\n")
+
+
 async def test_a_terminal_gets_color_and_lines_that_fit(bench: Bench) -> None:
     bench.give_games(3)
     async with on_terminal("games", settings=bench.settings, folder=bench.folder, columns=64) as terminal:

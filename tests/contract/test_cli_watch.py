@@ -252,6 +252,17 @@ async def test_a_watch_that_never_comes_back_is_given_up(bench: Bench, break_: l
     assert len(breaks) == len(bench.server.requests("WatchSync")) - 1 > 0
 
 
+async def test_a_sync_that_is_over_shows_its_result_at_once(bench: Bench) -> None:
+    bench.give_games(2)
+    over = a_job(games_found=2, games_analyzed=2, **DONE)
+    bench.server.answers["GetSyncJob"] = sync_pb2.GetSyncJobResponse(sync_job=over)
+    ended = await bench.rookify("watch", JOB)
+    assert ended.code == 0
+    assert len([line for line in ended.out.splitlines() if " rival" in line]) == 2
+    assert ended.out.endswith("2 games found, 2 analyzed.\n")
+    assert bench.server.requests("WatchSync") == []
+
+
 async def test_a_large_sync_shows_its_first_hundred_games(bench: Bench) -> None:
     bench.give_games(130)
     bench.server.watches = [[end(130)]]

@@ -17,7 +17,7 @@ import grpc.aio
 import jwt
 
 from orchestrator.cli.failures import as_failure
-from orchestrator.settings import ClientSettings
+from orchestrator.settings import ClientSettings, load_settings
 from rookify.sync.v1 import sync_pb2_grpc
 from servicekit.errors import ConfigurationError, FailedPrecondition, NotFound
 from servicekit.server import CHANNEL_OPTIONS
@@ -25,7 +25,6 @@ from servicekit.server import CHANNEL_OPTIONS
 CALL_SECONDS: Final = 20.0  # a page of analyses over a slow database; a person waits no longer than this
 PAGE_SIZE: Final = 100
 _TRIES: Final = 4  # of a call that is safe to repeat: 0.2 + 0.4 + 0.8 s at most, a restart's blink
-_TRANSIENT: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _SHORT_ID: Final = re.compile(r"[0-9a-f-]{4,35}")
 
 Request = TypeVar("Request")
@@ -71,7 +70,7 @@ class Client:
             try:
                 return await self.call(method, request)
             except grpc.aio.AioRpcError as error:
-                if error.code() not in _TRANSIENT:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
             await asyncio.sleep(backoff(attempt))
         return await self.call(method, request)
@@ -79,7 +78,7 @@ class Client:
 
 def run(work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
     """Connect as the settings say and do `work`; a failed call becomes an error that people can read."""
-    settings = ClientSettings()
+    settings = load_settings(ClientSettings)
     token = settings.token.get_secret_value().strip() if settings.token else ""
     return asyncio.run(_run(settings.orchestrator, token, work))
 

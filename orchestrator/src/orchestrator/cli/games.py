@@ -66,6 +66,9 @@ def print_game(detail: sync_pb2.GameDetail, console: Console) -> None:
     say(*game_heading(detail.summary), "", console=console)
     show_grid(sides_grid(detail.summary), console=console)
     points = graph_points(detail.analysis)
+    if not points:
+        say("", "No moves were analyzed.", console=console)
+        return
     width = min(console.width, _GRAPH_WIDTH) if console.is_terminal else _PLAIN_WIDTH
     say("", "White's win percent after each move", console=console)
     say(evaluation_graph(points, width=width), console=console)

@@ -65,15 +65,8 @@ class Ended:
 async def watch_to_end(client: Client, job: sync_pb2.SyncJob) -> Ended:
     """Show the job until it is over. Ctrl-C ends the watch only, and says how to go on."""
     try:
-        with view_for(stdout_console()) as view:
-            view.job(job)
-            async with aclosing(follow(client, job.id, view.broken)) as messages:
-                async for message in messages:
-                    if message.HasField("game"):
-                        view.game(message.game)
-                    if message.HasField("sync_job"):
-                        job = message.sync_job
-                        view.job(job)
+        if not is_over(job):
+            job = await _show_progress(client, job)
     except asyncio.CancelledError:
         note(
             f"Stopped watching; the sync goes on. `rookify watch {job.id}` shows it again, "
@@ -83,6 +76,20 @@ async def watch_to_end(client: Client, job: sync_pb2.SyncJob) -> Ended:
     shown = min(job.games_analyzed, SHOWN_GAMES)
     listed = lookup.games(client, job.user_id, job_id=job.id, limit=shown) if shown else None
     return Ended(job, [game async for game in listed] if listed else [])
+
+
+async def _show_progress(client: Client, job: sync_pb2.SyncJob) -> sync_pb2.SyncJob:
+    """The job's last state."""
+    with view_for(stdout_console()) as view:
+        view.job(job)
+        async with aclosing(follow(client, job.id, view.broken)) as messages:
+            async for message in messages:
+                if message.HasField("game"):
+                    view.game(message.game)
+                if message.HasField("sync_job"):
+                    job = message.sync_job
+                    view.job(job)
+    return job
 
 
 def finish(ended: Ended) -> None:
