@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from orchestrator.cli import _errors, admin, export, games, jobs, migrate, sync, token, up, watch
+from servicekit import logs
 
 app = typer.Typer(
     name="rookify",
@@ -35,6 +36,7 @@ app.command("migrate")(migrate.migrate)
 
 
 def main() -> None:
+    logs.configure("rookify", "warning")  # on stderr: what commands print is for programs too
     raise SystemExit(_errors.run(app))
 
 

