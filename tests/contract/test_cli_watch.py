@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import grpc
 import grpc.aio
 import pytest
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from orchestrator.cli.client import connect
@@ -23,53 +18,15 @@ from orchestrator.cli.watch import follow
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2
 from servicekit.errors import AlreadyExists, NotFound, PermissionDenied, Unavailable
-from tests.support.cli_bench import JOB, TOKEN, USER, Bench, a_job, cli_bench
-from tests.support.rookify_cli import on_terminal, started
+from tests.support.cli_bench import DONE, JOB, TOKEN, USER, Bench, a_job, cli_bench, end, game, state, told
+from tests.support.rookify_cli import started
 from tests.support.scripted_sync import serve
-
-DONE: dict[str, Any] = {
-    "status": sync_pb2.SYNC_STATUS_COMPLETED,
-    "complete_time": Timestamp(seconds=1_700_000_061),
-}
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with cli_bench(tmp_path) as made:
-        made.server.answers["StartSync"] = sync_pb2.StartSyncResponse(
-            sync_job=a_job(status=sync_pb2.SYNC_STATUS_PENDING), message="Queued."
-        )
-        made.server.answers["GetSyncJob"] = sync_pb2.GetSyncJobResponse(sync_job=a_job(games_found=3))
         yield made
-
-
-def state(token: str, **more: Any) -> sync_pb2.WatchSyncResponse:
-    return sync_pb2.WatchSyncResponse(sync_job=a_job(**more), resume_token=token)
-
-
-def game(number: int, found: int = 3) -> sync_pb2.WatchSyncResponse:
-    """Game `number` (from 1) is done, and so are those before it."""
-    finished = sync_pb2.GameFinished(
-        game_analysis_id=f"{number:08x}-0000-4000-8000-000000000000",
-        white="thibault",
-        black=f"rival{number}",
-        result="1-0",
-        user_accuracy=90.5,
-    )
-    return sync_pb2.WatchSyncResponse(
-        sync_job=a_job(games_found=found, games_analyzed=number, estimated_time_left=Duration(seconds=30)),
-        game=finished,
-        resume_token=f"after-{number}",
-    )
-
-
-def end(analyzed: int = 3) -> sync_pb2.WatchSyncResponse:
-    return state("end", games_found=analyzed, games_analyzed=analyzed, **DONE)
-
-
-def told(out: str) -> list[str]:
-    """The rivals of the games told as they finished, in order."""
-    return re.findall(r"✓ thibault – (\w+)", out)
 
 
 async def test_a_sync_from_start_to_table(bench: Bench) -> None:
@@ -269,53 +226,3 @@ async def test_a_large_sync_shows_its_first_hundred_games(bench: Bench) -> None:
     ended = await bench.rookify("watch", JOB)
     assert len([line for line in ended.out.splitlines() if " rival" in line]) == 100
     assert f"… and 30 games more: `rookify games --job {JOB}`" in ended.out
-
-
-async def test_ctrl_c_ends_the_watch_and_not_the_sync(bench: Bench) -> None:
-    bench.server.watches = [[game(1), asyncio.Event()]]
-    bench.server.jobs = [a_job()]
-    async with on_terminal("watch", JOB[:8], settings=bench.settings, folder=bench.folder) as terminal:
-        await terminal.see("rival1")
-        terminal.process.send_signal(signal.SIGINT)
-        assert await terminal.end() == 130
-    said = " ".join(terminal.screen.split())
-    assert "the sync goes on" in said
-    assert f"`rookify watch {JOB}`" in said
-    assert f"`rookify cancel {JOB}`" in said
-    assert "Traceback" not in said
-    assert terminal.screen.count("\x1b[?25h") == terminal.screen.count("\x1b[?25l")  # the cursor is back
-    assert bench.server.requests("CancelSync") == []
-
-
-async def test_ctrl_c_before_the_answer_says_where_to_look(bench: Bench) -> None:
-    bench.server.silent = True
-    async with on_terminal("sync", "lichess", "x", settings=bench.settings, folder=bench.folder) as terminal:
-        await bench.server.heard.wait()
-        terminal.process.send_signal(signal.SIGINT)
-        assert await terminal.end() == 130
-    assert "`rookify jobs --active`" in " ".join(terminal.screen.split())
-
-
-async def test_a_terminal_shows_a_bar_and_leaves_none_behind(bench: Bench) -> None:
-    bench.give_games(3)
-    hold = asyncio.Event()
-    bench.server.watches = [[state("1", games_found=3), game(1), game(2), hold, game(3), end()]]
-    async with on_terminal("watch", JOB, settings=bench.settings, folder=bench.folder) as terminal:
-        await terminal.see("2 of 3 games")
-        assert "━" in terminal.screen
-        assert re.search(r"0:(30|29|28) left", terminal.screen)
-        hold.set()
-        assert await terminal.end() == 0
-    after = terminal.screen.rpartition("\x1b[?25h")[2]  # once the bar is gone
-    assert "━" not in after
-    assert "Synced thibault on lichess in 1:01" in after
-    assert terminal.screen.count("✓") == 3
-
-
-async def test_a_dumb_terminal_gets_plain_lines(bench: Bench) -> None:
-    bench.server.watches = [[game(1, found=1), end(0)]]
-    settings = {**bench.settings, "TERM": "dumb"}
-    async with on_terminal("watch", JOB, settings=settings, folder=bench.folder) as terminal:
-        assert await terminal.end() == 0
-    assert "\x1b" not in terminal.screen
-    assert told(terminal.screen) == ["rival1"]

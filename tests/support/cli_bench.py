@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jwt
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from structlog.testing import capture_logs
 
@@ -49,6 +52,41 @@ def a_game(number: int) -> sync_pb2.GameSummary:
     )
 
 
+DONE: dict[str, Any] = {
+    "status": sync_pb2.SYNC_STATUS_COMPLETED,
+    "complete_time": Timestamp(seconds=1_700_000_061),
+}
+
+
+def state(token: str, **more: Any) -> sync_pb2.WatchSyncResponse:
+    return sync_pb2.WatchSyncResponse(sync_job=a_job(**more), resume_token=token)
+
+
+def game(number: int, found: int = 3) -> sync_pb2.WatchSyncResponse:
+    """Game `number` (from 1) is done, and so are those before it."""
+    finished = sync_pb2.GameFinished(
+        game_analysis_id=f"{number:08x}-0000-4000-8000-000000000000",
+        white="thibault",
+        black=f"rival{number}",
+        result="1-0",
+        user_accuracy=90.5,
+    )
+    return sync_pb2.WatchSyncResponse(
+        sync_job=a_job(games_found=found, games_analyzed=number, estimated_time_left=Duration(seconds=30)),
+        game=finished,
+        resume_token=f"after-{number}",
+    )
+
+
+def end(analyzed: int = 3) -> sync_pb2.WatchSyncResponse:
+    return state("end", games_found=analyzed, games_analyzed=analyzed, **DONE)
+
+
+def told(out: str) -> list[str]:
+    """The rivals of the games told as they finished, in order."""
+    return re.findall(r"✓ thibault – (\w+)", out)
+
+
 @dataclass
 class Bench:
     """A scripted server, and `rookify` set up to call it."""
@@ -85,6 +123,10 @@ async def cli_bench(folder: Path) -> AsyncIterator[Bench]:
         await server.stop(0)
 
     settings = {"ROOKIFY_ORCHESTRATOR": f"127.0.0.1:{port}", "ROOKIFY_TOKEN": TOKEN}
+    scripted.answers["StartSync"] = sync_pb2.StartSyncResponse(
+        sync_job=a_job(status=sync_pb2.SYNC_STATUS_PENDING), message="Queued."
+    )
+    scripted.answers["GetSyncJob"] = sync_pb2.GetSyncJobResponse(sync_job=a_job(games_found=3))
     with capture_logs():  # the server's lines would mix with the command's
         yield Bench(scripted, port, settings, folder, stop)
         await stop()
