@@ -248,6 +248,9 @@ begin
     if not found then
         raise exception 'there is no sync job %', p_sync_job_id using errcode = 'RK001';
     end if;
+    if v_job.status in ('completed', 'failed', 'cancelled') then
+        raise exception 'sync job % is % already', p_sync_job_id, v_job.status using errcode = 'RK006';
+    end if;
     update public.sync_jobs set status = 'failed', error = p_reason where id = p_sync_job_id returning * into v_job;
     return public.sync_job_json(v_job);
 end $$;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -34,8 +35,10 @@ log = structlog.get_logger()
 EXIT_CONFIGURATION = 2  # a supervisor need not try again before somebody has changed a setting
 
 
-async def serve(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT. Raises ConfigurationError where it cannot start as it is set up."""
+async def serve(
+    settings: Settings, stop: asyncio.Event, on_ready: Callable[[int], None] = lambda port: None
+) -> None:
+    """Until `stop` is set; `on_ready` is told the port. Raises ConfigurationError where it cannot start."""
     if settings.database_url is None:
         raise ConfigurationError(
             "DATABASE_URL is not set: name a Postgres, or use `rookify up`, which brings its own"
@@ -46,7 +49,6 @@ async def serve(settings: Settings) -> None:
         )
 
     async with AsyncExitStack() as stack:
-        stop = stop_signals()
         transport = PostgresTransport(settings.database_url.get_secret_value())
         store = Store(await stack.enter_async_context(transport))
         hub = Hub(store)
@@ -95,6 +97,7 @@ async def serve(settings: Settings) -> None:
             working = tasks.create_task(runner.run(), name="runner")
             await server.set_serving()
             log.info("ready", listen=settings.listen, port=port)
+            on_ready(port)
             await stop.wait()
 
             # Health first, so that no new call comes; then the jobs are given back while calls still end.
@@ -108,12 +111,16 @@ async def serve(settings: Settings) -> None:
         log.info("stopped")
 
 
+async def _run(settings: Settings) -> None:
+    await serve(settings, stop_signals())
+
+
 def main() -> None:
     logs.configure("orchestrator", "info", "auto")
     try:
         settings = load_settings(Settings)
         logs.configure("orchestrator", settings.log_level, settings.log_format)
-        asyncio.run(serve(settings))
+        asyncio.run(_run(settings))
     except ConfigurationError as error:
         log.error("cannot start", error=error.message)  # noqa: TRY400  the message is for people, the traceback not
         sys.exit(EXIT_CONFIGURATION)

@@ -1,0 +1,383 @@
+"""SyncService and SyncAdminService over a socket: real Postgres and platform server, scripted analyzer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import grpc.aio
+import psycopg
+import pytest
+from google.protobuf import duration_pb2
+
+from orchestrator.tokens import mint_token
+from rookify.analysis.v1 import analysis_pb2
+from rookify.sync.v1 import sync_pb2 as pb
+from servicekit.status import RpcFailure, from_rpc_error
+from tests.support.orchestrator import PLAYER, SECRET, Client, Orchestrator, running_orchestrator
+from tests.support.platforms.__main__ import SHIPPED
+from tests.support.platforms.chesscom_server import ChessComServer, read_months
+from tests.support.postgres import Database
+from tests.support.scripted_analyzer import ScriptedAnalyzer, analyzed, failed
+
+Running = Callable[..., Any]
+
+
+@pytest.fixture
+async def run(database: Database) -> AsyncIterator[Running]:
+    """`async with run(script) as (orchestrator, analyzer)`."""
+    async with ChessComServer(read_months(SHIPPED / "chesscom")) as platform:
+
+        @asynccontextmanager
+        async def start(
+            script: Any = analyzed, slots: int = 4, **settings: Any
+        ) -> AsyncIterator[tuple[Orchestrator, ScriptedAnalyzer]]:
+            async with ScriptedAnalyzer(script=script, credits=slots) as analyzer:
+                fields = {"chesscom_url": platform.url, "analyzers": analyzer.address} | settings
+                async with running_orchestrator(database, **fields) as orchestrator:
+                    yield orchestrator, analyzer
+
+        yield start
+
+
+async def refused(call: Any) -> RpcFailure:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    return from_rpc_error(error.value)
+
+
+async def audit(orchestrator: Orchestrator) -> list[pb.ComplianceFinding]:
+    answer = await orchestrator.service().call("AuditSyncJobs", pb.AuditSyncJobsRequest())
+    return list(answer.findings)
+
+
+class TestTheMainJob:
+    async def test_a_sync_runs_to_its_end(self, run: Running) -> None:
+        def script(game: analysis_pb2.Game) -> analysis_pb2.AnalyzeGamesResponse:
+            if "1849" in game.pgn and "Broken" in game.pgn:
+                return failed(game, analysis_pb2.GameFailure.REASON_ILLEGAL_MOVE, retryable=False)
+            return analyzed(game)
+
+        async with run(script) as (orchestrator, _):
+            user = await orchestrator.user()
+            response = await user.call("StartSync", user.request())
+            assert response.message == "Sync started for chess.com"
+            assert response.sync_job.status == pb.SYNC_STATUS_PENDING
+            job = await user.ended(response.sync_job.id)
+            assert job.status == pb.SYNC_STATUS_COMPLETED, job.error
+            assert job.games_found == job.games_analyzed + job.games_skipped + job.games_failed >= 20
+            assert job.HasField("complete_time")
+            games = await user.call(
+                "ListGameAnalyses", pb.ListGameAnalysesRequest(user_id=str(user.user_id), page_size=100)
+            )
+            assert len(games.games) == job.games_analyzed
+            detail = await user.call(
+                "GetGameAnalysis",
+                pb.GetGameAnalysisRequest(user_id=str(user.user_id), game_analysis_id=games.games[0].id),
+            )
+            assert detail.game.pgn
+            assert detail.game.analysis.moves[0].san == "e4"
+            assert detail.game.summary == games.games[0]
+            assert await audit(orchestrator) == []
+
+    async def test_the_second_sync_of_the_same_games_skips_them(self, run: Running) -> None:
+        async with run() as (orchestrator, analyzer):
+            user = await orchestrator.user()
+            first = await user.ended((await user.start()).id)
+            sent = len(analyzer.games)
+            second = await user.ended((await user.start()).id)
+            assert (second.games_found, second.games_skipped) == (first.games_found, first.games_found)
+            assert second.status == pb.SYNC_STATUS_COMPLETED
+            assert len(analyzer.games) == sent
+
+    async def test_every_game_failing_fails_the_sync(self, run: Running) -> None:
+        def script(game: analysis_pb2.Game) -> analysis_pb2.AnalyzeGamesResponse:
+            return failed(game, analysis_pb2.GameFailure.REASON_INVALID_PGN, retryable=False)
+
+        async with run(script) as (orchestrator, _):
+            user = await orchestrator.user()
+            job = await user.ended((await user.start(max_games=3)).id)
+            assert job.status == pb.SYNC_STATUS_FAILED
+            assert job.error == "None of the 3 games could be analyzed: 3 could not be read."
+            assert await audit(orchestrator) == []
+
+    async def test_an_unknown_player_fails_the_sync_with_a_sentence(self, run: Running) -> None:
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            job = await user.ended((await user.start(username="Nobody99")).id)
+            assert job.status == pb.SYNC_STATUS_FAILED
+            assert "nobody99" in job.error
+
+    async def test_an_empty_window_completes(self, run: Running) -> None:
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            job = await user.ended((await user.start(from_date=None, to_date=None, months=1)).id)
+            assert (job.status, job.games_found) == (pb.SYNC_STATUS_COMPLETED, 0)
+
+    async def test_max_games_takes_the_newest(self, run: Running) -> None:
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            await user.ended((await user.start(max_games=2)).id)
+            few = await user.call("ListGameAnalyses", pb.ListGameAnalysesRequest(user_id=str(user.user_id)))
+            await user.ended((await user.start()).id)
+            every = await user.call("ListGameAnalyses", pb.ListGameAnalysesRequest(user_id=str(user.user_id)))
+            assert [g.id for g in few.games] == [g.id for g in every.games[:2]]
+
+
+class TestWatching:
+    async def test_a_watcher_sees_now_each_change_the_end_then_ok(self, run: Running) -> None:
+        async with run(script=lambda _: "hold") as (orchestrator, analyzer):
+            user = await orchestrator.user()
+            job = await user.start(max_games=6)
+            states = []
+            async with asyncio.timeout(30):
+                async for message in user.watch(job.id):
+                    states.append(message.sync_job)
+                    analyzer.release()
+            revisions = [state.revision for state in states]
+            assert revisions == sorted(set(revisions))
+            assert states[-1].status == pb.SYNC_STATUS_COMPLETED
+            analyzed_counts = [state.games_analyzed for state in states]
+            assert analyzed_counts == sorted(analyzed_counts)
+
+    async def test_two_hundred_watchers_all_see_the_end(self, run: Running) -> None:
+        async with run(script=lambda _: "hold") as (orchestrator, analyzer):
+            user = await orchestrator.user()
+            job = await user.start(max_games=4)
+            seen = 0
+            all_there = asyncio.Event()
+
+            async def watch() -> pb.SyncJob:
+                nonlocal seen
+                last = None
+                async for message in user.watch(job.id):
+                    if last is None:
+                        seen += 1
+                        if seen == 200:
+                            all_there.set()
+                    last = message.sync_job
+                assert last is not None
+                return last
+
+            async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+                watchers = [tasks.create_task(watch()) for _ in range(200)]
+                await all_there.wait()
+                await analyzer.until(lambda: len(analyzer.held) == 4)
+                analyzer.release()
+            assert {w.result().status for w in watchers} == {pb.SYNC_STATUS_COMPLETED}
+
+    async def test_games_come_once_and_a_broken_watch_goes_on(self, run: Running) -> None:
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            job = await user.start()
+            await user.ended(job.id)
+            whole = [m async for m in user.watch(job.id, include_games=True)]
+            urls = [m.game.game_url for m in whole if m.HasField("game")]
+            assert len(urls) == len(set(urls)) == whole[-1].sync_job.games_analyzed
+            assert not whole[-1].HasField("game")
+            rest = [
+                m.game.game_url
+                async for m in user.watch(job.id, include_games=True, resume_token=whole[4].resume_token)
+                if m.HasField("game")
+            ]
+            assert urls[:5] + rest == urls
+
+    async def test_watching_a_job_that_is_over_gives_its_end(self, run: Running) -> None:
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            job = await user.ended((await user.start(max_games=1)).id)
+            (message,) = [m async for m in user.watch(job.id)]
+            assert message.sync_job == job
+
+    async def test_a_watcher_that_leaves_is_forgotten(self, run: Running) -> None:
+        async with run(script=lambda _: "hold") as (orchestrator, _):
+            user = await orchestrator.user()
+            job = await user.start(max_games=1)
+            watching = user.watch(job.id)
+            await anext(watching)
+            await watching.aclose()
+            await user.call("CancelSync", pb.CancelSyncRequest(sync_job_id=job.id))
+
+
+class TestStartingAndCancelling:
+    async def test_start_answers_while_other_jobs_run(self, run: Running) -> None:
+        async with run(script=lambda _: "hold", jobs_per_replica=2) as (orchestrator, analyzer):
+            users = [await orchestrator.user() for _ in range(5)]
+            jobs = [await user.start(max_games=1) for user in users]
+            await analyzer.until(lambda: len(analyzer.held) == 2)  # two at once, three wait
+            while any(job.status != pb.SYNC_STATUS_COMPLETED for job in jobs):
+                analyzer.release()
+                jobs = [
+                    (await user.call("GetSyncJob", pb.GetSyncJobRequest(sync_job_id=job.id))).sync_job
+                    for user, job in zip(users, jobs, strict=True)
+                ]
+
+    async def test_a_running_sync_is_named(self, run: Running) -> None:
+        async with run(script=lambda _: "hold") as (orchestrator, _):
+            user = await orchestrator.user()
+            job = await user.start()
+            failure = await refused(user.call("StartSync", user.request()))
+            assert (failure.code, failure.reason) == (grpc.StatusCode.ALREADY_EXISTS, "SYNC_ALREADY_RUNNING")
+            assert failure.metadata["sync_job_id"] == job.id
+
+    async def test_a_quota_says_when_to_come_back(self, run: Running) -> None:
+        async with run(max_starts_per_window=1) as (orchestrator, _):
+            user = await orchestrator.user()
+            await user.ended((await user.start(max_games=1)).id)
+            failure = await refused(user.call("StartSync", user.request()))
+            assert failure.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert failure.quota_violations[0].subject == "syncs_per_window"
+            assert failure.retry_delay is not None
+            assert 500 < failure.retry_delay.total_seconds() <= 600
+
+    async def test_cancelling_stops_the_analyzers(self, run: Running) -> None:
+        async with run(script=lambda _: "hold") as (orchestrator, analyzer):
+            user = await orchestrator.user()
+            job = await user.start()
+            await analyzer.until(lambda: len(analyzer.held) == 4)
+            request = pb.CancelSyncRequest(sync_job_id=job.id)
+            assert (await user.call("CancelSync", request)).sync_job.status == pb.SYNC_STATUS_CANCELLED
+            await analyzer.until(lambda: not analyzer.held)
+            assert (await user.call("CancelSync", request)).sync_job.status == pb.SYNC_STATUS_CANCELLED
+            assert await audit(orchestrator) == []
+
+    async def test_bad_fields_are_all_named(self, run: Running) -> None:
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            failure = await refused(
+                user.call("StartSync", user.request(platform=0, username="!", max_games=-1))
+            )
+            assert failure.code == grpc.StatusCode.INVALID_ARGUMENT
+            assert {v.field for v in failure.field_violations} == {"platform", "max_games"}
+
+    @pytest.mark.parametrize(
+        ("method", "request_", "field"),
+        [
+            ("GetSyncJob", pb.GetSyncJobRequest(sync_job_id="x"), "sync_job_id"),
+            ("CancelSync", pb.CancelSyncRequest(sync_job_id=""), "sync_job_id"),
+            ("ListSyncJobs", pb.ListSyncJobsRequest(user_id="USER", page_size=101), "page_size"),
+            ("ListSyncJobs", pb.ListSyncJobsRequest(user_id="USER", page_token="x"), "page_token"),
+            ("ListGameAnalyses", pb.ListGameAnalysesRequest(user_id="USER", platform=9), "platform"),
+            (
+                "GetGameAnalysis",
+                pb.GetGameAnalysisRequest(user_id="USER", game_analysis_id="1"),
+                "game_analysis_id",
+            ),
+        ],
+    )
+    async def test_malformed_requests(self, run: Running, method: str, request_: Any, field: str) -> None:
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            if getattr(request_, "user_id", "") == "USER":
+                request_.user_id = str(user.user_id)
+            failure = await refused(user.call(method, request_))
+            assert failure.code == grpc.StatusCode.INVALID_ARGUMENT
+            assert failure.field_violations[0].field == field
+
+    async def test_pages_of_jobs(self, run: Running) -> None:
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            ids = [(await user.ended((await user.start(max_games=1)).id)).id for _ in range(5)]
+            listed: list[str] = []
+            token = ""
+            while True:
+                page = await user.call(
+                    "ListSyncJobs",
+                    pb.ListSyncJobsRequest(user_id=str(user.user_id), page_size=2, page_token=token),
+                )
+                listed += [job.id for job in page.sync_jobs]
+                token = page.next_page_token
+                if not token:
+                    break
+            assert listed == ids[::-1]
+
+
+class TestWhoMayDoWhat:
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            (),
+            (("authorization", "Basic abc"),),
+            (("authorization", "Bearer"),),
+            (("authorization", "Bearer nonsense"),),
+            (("authorization", f"Bearer {mint_token('another secret, also long enough', str(uuid4()))}"),),
+            (("authorization", f"Bearer {mint_token(SECRET, 'not a uuid')}"),),
+        ],
+    )
+    async def test_no_call_without_a_good_token(self, run: Running, metadata: Any) -> None:
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            failure = await refused(user.sync.StartSync(user.request(), metadata=metadata, timeout=5))
+            assert failure.code == grpc.StatusCode.UNAUTHENTICATED
+            call = user.sync.WatchSync(
+                pb.WatchSyncRequest(sync_job_id=str(uuid4())), metadata=metadata, timeout=5
+            )
+            assert (await refused(anext(aiter(call)))).code == grpc.StatusCode.UNAUTHENTICATED
+            assert "Bearer " not in failure.message.replace('"authorization: Bearer TOKEN"', "").replace(
+                '"Bearer TOKEN"', ""
+            )
+
+    async def test_users_act_for_themselves_alone(self, run: Running) -> None:
+        async with run(script=lambda _: "hold") as (orchestrator, _):
+            owner, other = await orchestrator.user(), await orchestrator.user()
+            job = await owner.start()
+            failure = await refused(other.call("StartSync", other.request(user_id=str(owner.user_id))))
+            assert failure.code == grpc.StatusCode.PERMISSION_DENIED
+            for method, message in (
+                ("GetSyncJob", pb.GetSyncJobRequest(sync_job_id=job.id)),
+                ("CancelSync", pb.CancelSyncRequest(sync_job_id=job.id)),
+            ):
+                assert (await refused(other.call(method, message))).code == grpc.StatusCode.NOT_FOUND
+            watching = other.watch(job.id)
+            assert (await refused(anext(watching))).code == grpc.StatusCode.NOT_FOUND
+            service = orchestrator.service()
+            seen = await service.call("GetSyncJob", pb.GetSyncJobRequest(sync_job_id=job.id))
+            assert seen.sync_job.user_id == str(owner.user_id)
+
+    async def test_admin_calls_need_the_role_or_the_flag(self, run: Running, database: Database) -> None:
+        async with run(script=lambda _: "hold") as (orchestrator, _):
+            user = await orchestrator.user()
+            job = await user.start()
+            fail = pb.FailSyncJobRequest(sync_job_id=job.id, reason="by hand")
+            for method, message in (
+                ("ListActiveSyncJobs", pb.ListActiveSyncJobsRequest()),
+                ("CleanupStuckSyncJobs", pb.CleanupStuckSyncJobsRequest()),
+                ("FailSyncJob", fail),
+                ("AuditSyncJobs", pb.AuditSyncJobsRequest()),
+                ("GetUsage", pb.GetUsageRequest()),
+            ):
+                assert (await refused(user.call(method, message))).code == grpc.StatusCode.PERMISSION_DENIED
+            async with await psycopg.AsyncConnection.connect(database.owner_conninfo) as connection:
+                await connection.execute("update users set is_admin = true where id = %s", (user.user_id,))
+            active = await user.call("ListActiveSyncJobs", pb.ListActiveSyncJobsRequest())
+            assert [j.id for j in active.sync_jobs] == [job.id]
+            stuck = await user.call(
+                "CleanupStuckSyncJobs",
+                pb.CleanupStuckSyncJobsRequest(older_than=duration_pb2.Duration(seconds=3600), dry_run=True),
+            )
+            assert (stuck.cleaned_up, len(stuck.stuck_jobs)) == (0, 0)
+            assert (await user.call("FailSyncJob", fail)).sync_job.error == "by hand"
+            assert (await refused(user.call("FailSyncJob", fail))).code == grpc.StatusCode.FAILED_PRECONDITION
+            assert (await user.call("GetUsage", pb.GetUsageRequest())).jobs_failed == 1
+
+
+async def test_a_restart_goes_on_where_the_job_was(run: Running) -> None:
+    async with run(script=lambda _: "hold") as (orchestrator, analyzer):
+        user = await orchestrator.user()
+        job = await user.start()
+        await analyzer.until(lambda: len(analyzer.held) == 4)
+        analyzer.release()
+        async for message in user.watch(job.id):
+            if message.sync_job.games_analyzed >= 4:
+                break
+    async with run() as (orchestrator, analyzer):
+        again = Client(orchestrator.channel, user.user_id, user.token)
+        ended = await again.ended(job.id)
+        assert ended.status == pb.SYNC_STATUS_COMPLETED
+        assert len(analyzer.games) == ended.games_found - message.sync_job.games_analyzed
+        assert ended.username == PLAYER
+        assert await audit(orchestrator) == []
