@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,16 +64,14 @@ def _load(data_dir: Path, name: str, make: Callable[[], str] | None) -> str:
 
 def _create(path: Path, value: str) -> None:
     """Whole or not at all, and never twice: of several processes at once, one wins and all read the same."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # 0600
+    partial = Path(name)
     try:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(f"{value}\n")
             stream.flush()
             os.fsync(descriptor)
-        try:
+        with contextlib.suppress(FileExistsError):
             path.hardlink_to(partial)
-        except FileExistsError:
-            return
     finally:
         partial.unlink()
