@@ -325,12 +325,10 @@ async def test_a_known_player_without_games(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "  ", "a", "a b", "x" * 31, "../admin", "Ünal", "name?", "name\n", "a/b"]
+    "name", ["", "  ", "a", "a b", "x" * 31, "../admin", "Ünal", "name?", "na\nme", "a/b"]
 )
 async def test_a_name_that_nobody_can_have_is_never_asked_for(platform: Platform, name: str) -> None:
     async with serving(platform) as bench:
-        if name.strip() == "name":
-            return  # spaces around a name are forgiven
         with pytest.raises(InvalidInput) as caught:
             await bench.fetch(username=name)
         assert [violation.field for violation in caught.value.violations] == ["username"]

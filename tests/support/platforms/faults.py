@@ -161,6 +161,23 @@ def silence() -> Fault:
     return play
 
 
+def silence_after(chunks: int) -> Fault:
+    """Streams so many chunks (games) of the right answer, then nothing until the client gives up."""
+
+    async def some(right: Answer) -> AsyncIterator[bytes]:
+        left = chunks
+        async for chunk in right.chunks or _nothing():
+            if left == 0:
+                await asyncio.Event().wait()
+            left -= 1
+            yield chunk
+
+    async def play(request: web.Request, right: Answer) -> web.StreamResponse:
+        return await Answer(right.status, right.headers, chunks=some(right)).send(request)
+
+    return play
+
+
 def slowly(pause: float, pieces: int = 10) -> Fault:
     """The right answer with a pause (seconds) before each chunk, or before each of so many pieces."""
 

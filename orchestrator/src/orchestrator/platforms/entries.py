@@ -52,9 +52,9 @@ def storable(text: str) -> str:
     return text
 
 
-def variant_reason(name: object) -> str:
+def variant_reason(name: str) -> str:
     """The reason that names a variant, in characters that are safe to store and show."""
-    word = re.sub(r"[^A-Za-z0-9_-]", "", str(name))[:32]
+    word = re.sub(r"[^A-Za-z0-9_-]", "", name)[:32]
     return f"variant:{word or 'unknown'}"
 
 

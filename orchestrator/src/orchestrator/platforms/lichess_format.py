@@ -76,9 +76,12 @@ def _game(raw: Mapping[str, Any], game_id: str, ended: datetime, player: str) ->
     reason = _LEFT_OUT.get(status) if isinstance(status, str) else None
     if reason is not None:
         return LeftOut(reason, ended)
-    variant = _VARIANTS.get(str(raw.get("variant")))
+    named = raw.get("variant")
+    if not isinstance(named, str):
+        raise Malformed("no variant")
+    variant = _VARIANTS.get(named)
     if variant is None:
-        return LeftOut(variant_reason(raw.get("variant")), ended)
+        return LeftOut(variant_reason(named), ended)
     pgn = raw.get("pgn")
     if not isinstance(pgn, str) or not has_moves(pgn):
         return LeftOut("no_moves", ended)

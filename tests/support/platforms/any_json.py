@@ -1,0 +1,11 @@
+"""Hypothesis strategy: whatever JSON can hold."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
