@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +20,7 @@ from orchestrator.platforms.errors import BadToken, PlatformRefused, UnknownPlay
 from orchestrator.platforms.lichess import LichessClient
 from tests.support.platforms import faults
 from tests.support.platforms.bench import CONTACT, QUICK, Bench, asking, serving
+from tests.support.platforms.faults import Answer
 from tests.support.platforms.lichess_server import LichessServer
 from tests.support.platforms.making import NOON, PLAYER, Made
 
@@ -261,3 +263,34 @@ async def test_a_line_over_the_bound_is_not_kept_in_memory(monkeypatch: pytest.M
     async with serving(LICHESS, many(3), policy=replace(QUICK, attempts=2)) as bench:
         bench.server.faults.add(faults.garbage(b" " * (2**20 + 1) + b"{}\n"))
         assert len(await bench.games()) == 3
+
+
+class Boundless(LichessServer):
+    """Gives no heed to `max`."""
+
+    def _export(self, query: Mapping[str, str], name: str, rate: float) -> Answer:
+        return super()._export({key: value for key, value in query.items() if key != "max"}, name, rate)
+
+
+async def test_pages_stay_bounded_where_max_is_ignored() -> None:
+    async with Boundless([game.lichess() for game in many(350)], speed_up=10_000, minute=60) as server:
+        client = LichessClient(server.url, CONTACT, policy=QUICK)
+        pages = await Bench(server, client).fetch()
+        await client.aclose()
+        assert server.limited == 0
+    assert max(len(page.games) for page in pages) == PAGE_GAMES
+    assert len({game.platform_game_id for page in pages for game in page.games}) == 350
+
+
+async def test_who_comes_after_a_cancelled_fetch_is_not_limited() -> None:
+    async with serving(LICHESS, many(50), speed_up=1, policy=replace(QUICK, first_wait=0.05)) as bench:
+        for _ in range(5):
+            cut = asyncio.create_task(bench.games())
+            await bench.server.seen(1)
+            next_one = asyncio.create_task(bench.games(max_games=1, username="bob-1x"))
+            await asyncio.sleep(0)
+            cut.cancel()
+            await asyncio.wait([cut])
+            assert len(await next_one) == 1
+            bench.server.requests.clear()
+        assert bench.server.overlaps == 0

@@ -67,15 +67,6 @@ class Place:
         return [line for line in lines if self.old in (None, (0, "")) or line.key < self.old]
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one request brought: the new games, how many lines there were, whether it broke in the middle."""
-
-    lines: list[Line]
-    received: int
-    broken: bool = False
-
-
 class Export:
     """Asks for one player's games. Raises `InvalidInput` and `BadToken` before any request is made."""
 
@@ -99,16 +90,16 @@ class Export:
         since = milliseconds(start) - LIVE_LOOKBACK // timedelta(milliseconds=1)
         while True:
             asked = PAGE_GAMES + len(place.seen)
-            part = await self._part(place, since, asked)
-            if part.broken:
-                await asyncio.sleep(self._http.policy.first_wait)  # it breaks for a reason
-            if part.lines or part.received < asked:
-                return part.lines, place
+            lines, received = await self._part(place, since, asked)
+            if lines or received < asked:
+                return lines, place
             # All of it was known: more games of one millisecond than a page holds. Go on before them.
             place = Place(place.before - 1)
 
-    async def _part(self, place: Place, since: int, asked: int) -> _Part:
-        async def read(answer: httpx.Response) -> _Part:
+    async def _part(self, place: Place, since: int, asked: int) -> tuple[list[Line], int]:
+        """What one request brings: the new games, and how many lines there were."""
+
+        async def read(answer: httpx.Response) -> tuple[list[Line], int]:
             lines: dict[str, Line] = {}
             received = 0
             now = asyncio.get_running_loop().time
@@ -120,14 +111,14 @@ class Export:
                         received += 1
                         if place.is_new(line):
                             lines[line.game_id] = line
-                        if len(lines) == PAGE_GAMES or (lines and now() > late):
+                        # Otherwise to the end, which comes by itself: hanging up early looks bad.
+                        if received > asked or (lines and now() > late):
                             break
             except (httpx.TransportError, Transient) as error:
                 if not lines:
                     raise
                 log.info("platform.stream_broke", platform=Platform.LICHESS, games=len(lines), why=str(error))
-                return _Part(list(lines.values()), received, broken=True)
-            return _Part(list(lines.values()), received)
+            return list(lines.values())[:PAGE_GAMES], received
 
         bounds = {"since": str(max(since, EARLIEST)), "until": str(max(place.before, EARLIEST))}
         return await self._get({**bounds, "max": str(asked)}, read)
