@@ -1,4 +1,4 @@
-"""`make demo`: the main job from an empty folder, over games that ship with the project. No network, no account.
+"""`make demo`: the main job from an empty folder, over shipped games. No network, no account.
 
 Starts a local server that behaves as both platforms, `rookify up` on a fresh data folder, and then runs the
 commands that a user would type, showing each.
@@ -19,7 +19,7 @@ from tests.support.orchestrator import PLAYER
 from tests.support.postgres import reachable_folder
 from tests.support.system import System, platforms, rookify_up
 
-_CHOSEN = "Opera"  # the game that is shown: Morphy's most famous one, short and full of tactics
+_CHOSEN = "DukeKarl"  # whose Opera Game is shown: Morphy's most famous one, short and full of tactics
 
 
 async def main() -> None:

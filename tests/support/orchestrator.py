@@ -121,8 +121,9 @@ async def running_orchestrator(database: Database, **settings: Any) -> AsyncIter
     stop = asyncio.Event()
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(made, stop, port.set_result))
-    await asyncio.wait([serving, port], return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
+    serving.add_done_callback(lambda _: port.cancel())  # it did not come up: awaiting it says why
+    await asyncio.wait([port])
+    if port.cancelled():
         await serving
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port.result()}") as channel:

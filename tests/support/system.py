@@ -1,6 +1,6 @@
 """The whole system as users run it: `rookify up` on a data folder, and the platforms on a local server.
 
-For the demo, the e2e and fault tests and the benches. Nothing here is in-process but the reading of ready lines.
+For the demo, the e2e and fault tests and the benches: every part is a process of its own.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class System:
     address: str
     said: list[str] = field(default_factory=list)
 
-    async def rookify(self, *arguments: str, token: str = "", show: bool = False) -> str:  # noqa: S107
+    async def rookify(self, *arguments: str, token: str = "", show: bool = False) -> str:
         """Runs a command; what it printed. `show` lets it have the terminal instead."""
         settings = self.settings | {"ROOKIFY_ORCHESTRATOR": self.address, "ROOKIFY_TOKEN": token}
         pipe = None if show else asyncio.subprocess.PIPE
@@ -157,5 +157,5 @@ async def rookify_up(
 
 
 async def _listen(stream: asyncio.StreamReader, said: list[str]) -> None:
-    async for line in stream:
+    while line := await stream.readline():
         said.append(line.decode())
