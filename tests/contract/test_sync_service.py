@@ -193,6 +193,23 @@ class TestWatching:
             (message,) = [m async for m in user.watch(job.id)]
             assert message.sync_job == job
 
+    async def test_a_stop_sends_watchers_on_at_once(self, run: Running) -> None:
+        loop = asyncio.get_running_loop()
+        async with run(script=lambda _: "hold", shutdown_grace=30) as (orchestrator, analyzer):
+            user = await orchestrator.user()
+            job = await user.start(max_games=1)
+            await analyzer.until(lambda: len(analyzer.held) == 1)
+            channel = grpc.aio.insecure_channel(f"127.0.0.1:{orchestrator.port}")  # outlives the server
+            watching = Client(channel, user.user_id, user.token).watch(job.id)
+            while (await anext(watching)).sync_job.status != pb.SYNC_STATUS_ANALYZING:
+                pass
+            following = asyncio.create_task(anext(watching))
+            began = loop.time()
+        failure = await refused(following)
+        assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
+        assert loop.time() - began < 10, "the stop waited for its watchers"
+        await channel.close()
+
     async def test_a_watcher_that_leaves_is_forgotten(self, run: Running) -> None:
         async with run(script=lambda _: "hold") as (orchestrator, _):
             user = await orchestrator.user()

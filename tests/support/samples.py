@@ -1,4 +1,4 @@
-"""Rows for store tests: a user, a request, fetched games, analyses. Small, valid, and all alike but for ids."""
+"""Rows for store tests: a user, a request, fetched games, analyses. All alike but for their ids."""
 
 from __future__ import annotations
 

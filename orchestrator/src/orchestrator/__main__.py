@@ -103,6 +103,7 @@ async def serve(
             # Health first, so that no new call comes; then the jobs are given back while calls still end.
             await server.set_not_serving()
             runner.stop()
+            hub.close()
             await asyncio.wait([working], timeout=settings.shutdown_grace / 2)
             working.cancel()
             await server.stop(settings.shutdown_grace / 2)

@@ -45,6 +45,7 @@ class Hub:
         self._watched: dict[UUID, _Watched] = {}
         self._dirty: set[UUID] = set()
         self._woken = asyncio.Event()
+        self._closing = False
         self.listeners: list[Callable[[Change], None]] = []
 
     @property
@@ -59,7 +60,7 @@ class Hub:
     async def watch(self, sync_job_id: UUID) -> AsyncIterator[SyncJob]:
         """The current state at once, then each newer one there is time for, last the terminal one.
 
-        Raises NotFound.
+        Raises NotFound, and Unavailable from the moment the process stops.
         """
         watched = self._watched.setdefault(sync_job_id, _Watched())
         watched.watchers += 1
@@ -78,12 +79,22 @@ class Hub:
                     yield job
                     if job.status.terminal:
                         return
+                elif self._closing:
+                    raise Unavailable(
+                        "this server is stopping; watch again, with the resume_token", reason="STOPPING"
+                    )
                 else:
                     await changed.wait()
         finally:
             watched.watchers -= 1
             if watched.watchers == 0:
                 self._watched.pop(sync_job_id, None)
+
+    def close(self) -> None:
+        """Sends every watcher to another replica, so that a stop need not wait for jobs to end."""
+        self._closing = True
+        for watched in self._watched.values():
+            watched.changed.set()
 
     async def _listen(self) -> None:
         async for change in self._store.changes():
