@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -43,9 +42,6 @@ def up(
     logs.configure(
         "up", "warning" if settings.log_level == "info" else settings.log_level, settings.log_format
     )
-    # This process forks while it watches its children over gRPC, whose handlers of forks are for children
-    # that go on with Python; these ones turn into another program at once. Read by gRPC at its first use.
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     asyncio.run(_run(settings, engine_workers))
 
 

@@ -1,0 +1,233 @@
+"""`rookify up`, `token` and `migrate` as users run them, with the real services."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import grpc.aio
+import jwt
+import psycopg
+import pytest
+from grpc_health.v1 import health_pb2
+
+from orchestrator.local.postgres import running_conninfo
+from orchestrator.local.processes import alive
+from rookify.sync.v1 import sync_pb2, sync_pb2_grpc
+from tests.support.postgres import PostgresCluster, reachable_folder
+from tests.support.up import Up, rookify
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see that nothing is left")
+
+USER = "4f3c2b1a-0d9e-4c7b-8a65-1f2e3d4c5b6a"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = reachable_folder()
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+async def up(folder: Path) -> AsyncIterator[Up]:
+    running = await Up.start(folder / "data", "--engine-workers", "1")
+    yield running
+    await running.stop()
+
+
+async def serving(address: str) -> bool:
+    async with grpc.aio.insecure_channel(address) as channel:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        answer = await check(health_pb2.HealthCheckRequest(), timeout=10)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def list_jobs(address: str, token: str) -> sync_pb2.ListSyncJobsResponse:
+    """A call that goes through authentication and to the database; waits for a server that is starting."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        return await sync_pb2_grpc.SyncServiceStub(channel).ListSyncJobs(
+            sync_pb2.ListSyncJobsRequest(user_id=USER),
+            metadata=(("authorization", f"Bearer {token}"),),
+            wait_for_ready=True,
+            timeout=60,
+        )
+
+
+async def answered(address: str, token: str) -> bool:
+    """False while the orchestrator or its database is being started."""
+    try:
+        await list_jobs(address, token)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+        return False
+    return True
+
+
+async def token_for(up: Up, *options: str) -> str:
+    finished = await rookify("token", "--user", USER, "--data", str(up.data), *options, cwd=up.data.parent)
+    assert finished.code == 0, finished.err
+    return finished.out.removesuffix("\n")
+
+
+async def test_a_first_run(up: Up) -> None:
+    assert up.address.startswith("127.0.0.1:")
+    assert await serving(up.address)
+
+    token = await token_for(up)
+    assert jwt.decode(token, options={"verify_signature": False})["sub"] == USER
+    assert list((await list_jobs(up.address, token)).sync_jobs) == []
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await list_jobs(up.address, token[:-4] + "AAAA")
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+    # The row that every job references, made once.
+    await token_for(up)
+    conninfo = running_conninfo(up.data)
+    assert conninfo is not None
+    async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+        await connection.execute("set role service_role")
+        rows = await (await connection.execute("select id::text, username from users")).fetchall()
+    assert rows == [(USER, "user-4f3c2b1a")]
+
+    # No secret in what anybody on the machine can see of processes.
+    secret = (up.data / "jwt.secret").read_text().strip()
+    assert not [line for line in up.descendants().values() if secret in line or token in line]
+
+    assert await up.stop() < 10
+    assert up.process.returncode == 0
+    assert await up.rest_of_stdout() == ""
+
+
+async def test_ctrl_c_stops_it_in_order(up: Up) -> None:
+    """A terminal sends SIGINT to the whole group: the services must not take it for their own."""
+    below = up.descendants()
+    os.killpg(up.process.pid, signal.SIGINT)
+    async with asyncio.timeout(10):
+        await up.process.wait()
+    assert up.process.returncode == 0
+    assert not [pid for pid in below if alive(pid)]
+    log = (up.data / "logs" / "orchestrator.log").read_text()
+    assert '"stopped"' in log
+    assert '"level": "error"' not in log  # Postgres went after it
+
+
+@pytest.mark.parametrize("mark", ["-m analyzer", "-m orchestrator", "bin/postgres"])
+async def test_what_is_killed_is_started_again(up: Up, mark: str) -> None:
+    token = await token_for(up)
+    victim = up.child(mark)
+    os.kill(victim, signal.SIGKILL)
+    name = mark.rpartition(" ")[2].rpartition("/")[2]
+    async with asyncio.timeout(60):
+        while f"{name} ended: signal SIGKILL; starting it again" not in up.said:  # noqa: ASYNC110  a file
+            await asyncio.sleep(0.05)
+        while len([line for line in up.descendants().values() if mark in line]) < 1:  # noqa: ASYNC110  /proc
+            await asyncio.sleep(0.05)
+        while not await answered(up.address, token):
+            await asyncio.sleep(0.05)
+    assert up.child(mark) != victim
+
+
+async def test_kill_9_leaves_nothing_and_the_next_run_goes_on(folder: Path) -> None:
+    first = await Up.start(folder / "data", "--engine-workers", "1")
+    token = await token_for(first)
+    await first.kill()
+    second = await Up.start(folder / "data", "--engine-workers", "1")
+    try:
+        assert list((await list_jobs(second.address, token)).sync_jobs) == []
+    finally:
+        await second.stop()
+
+
+async def test_a_second_one_on_the_same_folder_is_refused(up: Up) -> None:
+    finished = await rookify("up", "--data", str(up.data), cwd=up.data.parent)
+    assert (finished.code, finished.out) == (2, "")
+    assert f"in use by process {up.process.pid}" in finished.err
+    assert await serving(up.address)
+
+
+async def test_a_port_in_use_is_named_before_anything_is_started(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        finished = await rookify("up", "--data", str(folder / "data"), "--port", str(port), cwd=folder)
+    assert (finished.code, finished.out) == (2, "")
+    assert f"port {port} on 127.0.0.1 cannot be had" in finished.err
+    assert not (folder / "data" / "postgres").exists()
+
+
+async def test_without_stockfish_it_says_what_to_install(folder: Path) -> None:
+    finished = await rookify(
+        "up",
+        "--data",
+        str(folder / "data"),
+        "--port",
+        "0",
+        cwd=folder,
+        ROOKIFY_STOCKFISH="/nowhere/stockfish",
+    )
+    assert (finished.code, finished.out) == (2, "")
+    assert "/nowhere/stockfish" in finished.err
+    assert "Traceback" not in finished.err
+    second = await rookify("token", "--user", USER, "--data", str(folder / "data"), cwd=folder)
+    assert second.code == 2  # Postgres was stopped with the rest
+
+
+async def test_a_folder_that_cannot_be_written(folder: Path) -> None:
+    (folder / "data").write_text("a file")
+    finished = await rookify("up", "--data", str(folder / "data"), cwd=folder)
+    assert (finished.code, finished.out) == (2, "")
+    assert f"the data folder {folder}/data cannot be used" in finished.err
+
+
+async def test_a_token_needs_a_running_up(up: Up) -> None:
+    await up.stop()
+    finished = await rookify("token", "--user", USER, "--data", str(up.data), cwd=up.data.parent)
+    assert (finished.code, finished.out) == (2, "")
+    assert "no `rookify up` is running with the data folder" in finished.err
+    for options in (
+        ["--user", "not-a-uuid"],
+        ["--user", USER, "--role", "king"],
+        ["--user", USER, "--ttl", "soon"],
+    ):
+        wrong = await rookify("token", *options, "--data", str(up.data), cwd=up.data.parent)
+        assert (wrong.code, wrong.out) == (2, "")
+
+
+async def test_a_postgres_of_ones_own(folder: Path, postgres_cluster: PostgresCluster) -> None:
+    plain = await asyncio.to_thread(postgres_cluster.create_database, migrated=False)
+    refused = await rookify(
+        "up", "--data", str(folder / "data"), cwd=folder, DATABASE_URL=plain.superuser_conninfo
+    )
+    assert refused.code == 2
+    assert "rookify migrate --bootstrap" in refused.err
+
+    missing = await rookify("migrate", cwd=folder)
+    assert missing.code == 2
+    assert "DATABASE_URL is not set" in missing.err
+    made = await rookify("migrate", "--bootstrap", cwd=folder, DATABASE_URL=plain.superuser_conninfo)
+    assert made.code == 0, made.err
+    assert all(line[:14].isdecimal() for line in made.out.splitlines())
+    again = await rookify("migrate", "--check", cwd=folder, DATABASE_URL=plain.superuser_conninfo)
+    assert (again.code, again.out) == (0, "")
+
+    url = plain.owner_conninfo
+    up = await Up.start(folder / "data", "--engine-workers", "1", env={"DATABASE_URL": url})
+    try:
+        assert not [line for line in up.descendants().values() if "postgres" in line]
+        token = await rookify("token", "--user", USER, "--data", str(up.data), cwd=folder, DATABASE_URL=url)
+        assert token.code == 0, token.err
+        assert list((await list_jobs(up.address, token.out.strip())).sync_jobs) == []
+    finally:
+        await up.stop()
+        await asyncio.to_thread(postgres_cluster.drop_database, plain.name)
