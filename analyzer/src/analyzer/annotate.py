@@ -16,7 +16,6 @@ from analyzer.verdicts import Judgement
 
 # Numeric annotation glyphs: ?? is 4, ? is 2, ?! is 6 (PGN standard, 8.2.4).
 NAGS: dict[Judgement, str] = {Judgement.BLUNDER: "$4", Judgement.MISTAKE: "$2", Judgement.INACCURACY: "$6"}
-_LINE_PLIES = 12  # of the better line: as many as lichess shows
 _COLUMNS = 100  # where a comment allows it: none is broken, as a line that begins with [ looks like a header
 _EVAL = re.compile(r"\[%eval\s[^\]]*\]")
 
@@ -44,9 +43,9 @@ def _movetext(report: GameReport) -> Iterator[str]:
         if comment:
             yield comment
         if variation:
-            yield f"({variation[0]}"
-            yield from variation[1:-1]
-            yield f"{variation[-1]})"
+            variation[0] = f"({variation[0]}"
+            variation[-1] = f"{variation[-1]})"
+            yield from variation
         interrupted = bool(comment or variation)
     yield result if result in ("1-0", "0-1", "1/2-1/2") else "*"
 
@@ -62,7 +61,7 @@ def _remark(move: MoveReport) -> str:
         return ""
     name = move.judgement.value.capitalize()
     scores = f"{_spoken(move.before.score)} to {_spoken(move.after.score)}"
-    return f"{name} ({scores}). {move.best_line_san[0]} was best."
+    return f"{name} ({scores}). {move.best_san} was best."
 
 
 def _spoken(score: Score) -> str:
@@ -89,12 +88,9 @@ def _eval(score: Score) -> str:
 def _variation(board: chess.Board, move: MoveReport) -> list[str]:
     board = board.copy(stack=False)
     tokens: list[str] = []
-    line = zip(move.before.line, move.best_line_san, strict=True)
-    for index, (uci, san) in enumerate(line):
-        if index == _LINE_PLIES:
-            break
+    for index, san in enumerate(move.better_line_san):
         tokens.extend(_numbered(board, san, always=index == 0))
-        board.push(board.parse_uci(uci))
+        board.push_san(san)
     return tokens
 
 

@@ -19,14 +19,18 @@ from analyzer.verdicts import Judgement, judge
 
 @dataclass(frozen=True, slots=True)
 class MoveReport:
-    """One move. Win percents and accuracy, all 0..100, are the mover's; `best_line_san` is `before.line`."""
+    """One move. Win percents and accuracy, all 0..100, are the mover's.
+
+    `better_line_san` is `before.line` where the move is judged, else empty: few lines are worth writing out.
+    """
 
     ply: int  # 1 is the first move
     move: ParsedMove
     fen_before: str
     before: Evaluation
     after: Evaluation
-    best_line_san: tuple[str, ...]
+    best_san: str
+    better_line_san: tuple[str, ...]
     win_percent_before: float
     win_percent_after: float
     accuracy: float
@@ -77,29 +81,34 @@ def _move(
 ) -> MoveReport:
     percent_before = mover_win_percent(before.score, white=move.white)
     percent_after = mover_win_percent(after.score, white=move.white)
+    judgement = judge(
+        before.score, after.score, white=move.white, first_choice=before.best == move.uci or move.forced
+    )
     return MoveReport(
         ply=ply,
         move=move,
         fen_before=board.fen(),
         before=before,
         after=after,
-        best_line_san=_in_san(board, before.line),
+        best_san=board.san(board.parse_uci(before.best)),
+        better_line_san=() if judgement is Judgement.NONE else _in_san(board, before.line),
         win_percent_before=percent_before,
         win_percent_after=percent_after,
         accuracy=move_accuracy(percent_before, percent_after),
-        judgement=judge(
-            before.score, after.score, white=move.white, first_choice=before.best == move.uci or move.forced
-        ),
+        judgement=judgement,
         phase=phase,
     )
 
 
 def _in_san(board: chess.Board, line: Sequence[str]) -> tuple[str, ...]:
-    """Lines are checked where they come in, so each move is legal here."""
+    """As far as the line can be played: of an engine's line only the first move was checked before."""
     board = board.copy(stack=False)
-    san = []
+    san: list[str] = []
     for uci in line:
-        move = board.parse_uci(uci)
+        try:
+            move = board.parse_uci(uci)
+        except ValueError:
+            break
         san.append(board.san(move))
         board.push(move)
     return tuple(san)

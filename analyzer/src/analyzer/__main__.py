@@ -1,0 +1,55 @@
+"""`python -m analyzer`: serve until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 defect, 2 cannot run so."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import NoReturn
+
+import structlog
+from pydantic import ValidationError
+
+from analyzer.app import Analyzer
+from analyzer.settings import Settings
+from servicekit import logs
+from servicekit.errors import ConfigurationError
+from servicekit.server import stop_signals
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        _refuse("; ".join(f"{_variable(fault['loc'])}: {fault['msg']}" for fault in error.errors()))
+    logs.configure("analyzer", settings.log_level, settings.log_format)
+    try:
+        asyncio.run(_run(settings))
+    except ConfigurationError as error:
+        _refuse(error.message)
+
+
+async def _run(settings: Settings) -> None:
+    stop = stop_signals()
+    async with Analyzer(settings) as analyzer:
+        waits = [asyncio.create_task(stop.wait()), asyncio.create_task(analyzer.broken())]
+        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        for task in done:
+            task.result()
+    log.info("stopped")
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return "ROOKIFY_" + "_".join(map(str, location)).upper()
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"rookify-analyzer: {message}\n")
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

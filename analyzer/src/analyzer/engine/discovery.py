@@ -1,0 +1,35 @@
+"""Where Stockfish is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from servicekit.errors import ConfigurationError
+
+# Debian and Ubuntu put it where only players of games have it on PATH; then by hand, Homebrew, MacPorts.
+USUAL_PLACES = (
+    "/usr/games/stockfish",
+    "/usr/local/bin/stockfish",
+    "/opt/homebrew/bin/stockfish",
+    "/home/linuxbrew/.linuxbrew/bin/stockfish",
+    "/opt/local/bin/stockfish",
+)
+
+
+def find_stockfish(setting: str = "") -> str:
+    """The path of the engine to use. Raises ConfigurationError that says what to install or set."""
+    named = [candidate for candidate in setting.split(os.pathsep) if candidate]
+    for candidate in named or ("stockfish", *USUAL_PLACES):
+        found = shutil.which(os.path.expanduser(candidate))  # noqa: PTH111  a bare name is looked up on PATH
+        if found:
+            return found
+    if named:
+        message = f"ROOKIFY_STOCKFISH={setting}: there is no program there that may be run."
+    else:
+        message = "Stockfish was not found on PATH or in the usual places."
+    raise ConfigurationError(
+        f"{message} Install it (apt-get install stockfish, or brew install stockfish) "
+        "or set ROOKIFY_STOCKFISH to its path.",
+        reason="NO_STOCKFISH",
+    )

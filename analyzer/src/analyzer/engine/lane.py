@@ -1,0 +1,171 @@
+"""One worker's engine: started once, owned by one task, replaced when it can no longer be trusted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+
+import chess
+import structlog
+
+from analyzer.engine import output
+from analyzer.engine.errors import EngineError, EngineFailed, EngineNonsense
+from analyzer.engine.output import SearchOutput
+from analyzer.engine.process import EngineProcess
+from analyzer.engine.request import Limit, Position
+from analyzer.scores import MateIn, flipped
+
+log = structlog.get_logger()
+
+ATTEMPTS = 3  # engines that one position may cost before its game is given up
+_LINE_PLIES = 12  # of a principal variation that are kept; as many as lichess keeps
+_FIRST_BACKOFF = 0.1  # seconds; doubled with each failure in a row
+_LONGEST_BACKOFF = 5.0
+
+# A deadline is far beyond any healthy search: it finds engines that hang, and costs only the time until then.
+_DEADLINE_FLOOR = 5.0  # seconds for whatever else the machine does
+_DEADLINE_FACTOR = 10  # times what the nodes take at the speed measured
+_SPEED_BEFORE_MEASURED = 100_000  # nodes per second; a tenth of a current core's
+_SPEED_MEMORY = 0.98  # weight of the past after one search: about the last 50 count
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """`hash_mb` and `niceness` (0..19) per engine."""
+
+    path: str
+    hash_mb: int = 64
+    niceness: int = 0
+
+
+class EngineLane:
+    """Searches positions one at a time. A position that fails is searched again on a fresh engine."""
+
+    def __init__(self, config: EngineConfig, number: int = 0) -> None:
+        self._config = config
+        self._number = number
+        self._engine: EngineProcess | None = None
+        self._chess960 = False
+        self._failures = 0  # in a row
+        self._nodes = 0.0  # of recent searches, and their seconds
+        self._seconds = 0.0
+        self.name = ""
+        self.restarts = 0
+
+    @property
+    def nodes_per_second(self) -> float:
+        """Over recent searches; 0 before the first."""
+        return self._nodes / self._seconds if self._seconds > 0 else 0.0
+
+    @property
+    def pid(self) -> int:
+        """The engine's process; 0 where none runs."""
+        return self._engine.pid if self._engine else 0
+
+    async def start(self) -> None:
+        """Have an engine ready. Raises EngineError where the first one does not come up."""
+        self._engine = await self._started()
+
+    async def close(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.close()
+
+    async def new_game(self, *, chess960: bool) -> None:
+        """Raises EngineFailed."""
+        self._chess960 = chess960
+        for _ in range(ATTEMPTS):
+            try:
+                if self._engine is None:
+                    await self._replace()
+                else:
+                    await self._engine.new_game(chess960=chess960)
+            except EngineError as error:
+                await self._discard(error)
+            else:
+                return
+        raise EngineFailed(f"no engine could be started, {ATTEMPTS} times in a row")
+
+    async def search(self, position: Position, limit: Limit) -> SearchOutput:
+        """The score is from White's point of view, the first move is legal. Raises EngineFailed.
+
+        When cancelled, the engine stops searching at once and stays fit for use.
+        """
+        last: EngineError | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._search(position, limit)
+            except EngineError as error:
+                last = error
+                await self._discard(error)
+        raise EngineFailed(f"{ATTEMPTS} engines failed in {position.board.fen()}: {last}")
+
+    async def _search(self, position: Position, limit: Limit) -> SearchOutput:
+        if self._engine is None:
+            await self._replace()
+        assert self._engine is not None  # noqa: S101  what _replace promises
+        speed = self.nodes_per_second or _SPEED_BEFORE_MEASURED
+        deadline = _DEADLINE_FLOOR + _DEADLINE_FACTOR * limit.nodes / speed
+        started = time.monotonic()
+        said = await self._engine.search(position.command, limit.go, deadline=deadline)
+        seconds = time.monotonic() - started
+        found = _checked(output.parse(said), position.board)
+        self._failures = 0
+        self._nodes = self._nodes * _SPEED_MEMORY + found.nodes
+        self._seconds = self._seconds * _SPEED_MEMORY + seconds
+        return found
+
+    async def _replace(self) -> None:
+        if self._failures:
+            longest = min(_FIRST_BACKOFF * 2 ** (self._failures - 1), _LONGEST_BACKOFF)
+            await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311  jitter
+        self.restarts += 1
+        engine = await self._started()
+        try:
+            await engine.new_game(chess960=self._chess960)
+        except BaseException:
+            await engine.kill()
+            raise
+        self._engine = engine
+
+    async def _started(self) -> EngineProcess:
+        config = self._config
+        engine = await EngineProcess.start(config.path, hash_mb=config.hash_mb, niceness=config.niceness)
+        self.name = engine.name
+        log.debug("engine started", worker=self._number, engine=engine.name, pid=engine.pid)
+        return engine
+
+    async def _discard(self, error: EngineError) -> None:
+        self._failures += 1
+        engine, self._engine = self._engine, None
+        log.warning(
+            "engine discarded", worker=self._number, error=type(error).__name__, detail=str(error),
+            failures=self._failures,
+        )  # fmt: skip
+        if engine is not None:
+            await engine.kill()
+
+
+def _checked(found: SearchOutput, board: chess.Board) -> SearchOutput:
+    """With White's score. Only the first move is checked here; a line that is shown is checked in full."""
+    try:
+        board.parse_uci(found.line[0])
+    except ValueError:
+        raise EngineNonsense(f"best move {found.line[0][:10]!r} is not legal in {board.fen()}") from None
+    if isinstance(found.score, MateIn) and found.score.moves == 1 and not _mates(board, found.line[0]):
+        raise EngineNonsense(f"{found.line[0]} is said to mate in {board.fen()}, and does not")
+    return SearchOutput(
+        score=found.score if board.turn else flipped(found.score),
+        line=found.line[:_LINE_PLIES],
+        depth=found.depth,
+        nodes=found.nodes,
+        swing=found.swing,
+    )
+
+
+def _mates(board: chess.Board, uci: str) -> bool:
+    after = board.copy(stack=False)
+    after.push_uci(uci)
+    return after.is_checkmate()

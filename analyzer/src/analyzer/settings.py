@@ -1,0 +1,53 @@
+"""Every setting of the analyzer, from the environment; `.env.example` lists them."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Durations are seconds. A field's variable is its name in capitals behind `ROOKIFY_`."""
+
+    model_config = SettingsConfigDict(env_prefix="ROOKIFY_", env_file=".env", extra="ignore")
+
+    analyzer_listen: str = Field(default="127.0.0.1:50061", description="Where the analyzer serves gRPC")
+    analyzer_grace: float = Field(
+        default=8, ge=0, le=3600, description="Time for running games to end on SIGTERM"
+    )
+    engine_workers: int = Field(
+        default=0, ge=0, le=1024, description="Engines; 0: one per core, all but one where more than 4"
+    )
+    stockfish: str = Field(
+        default="",
+        description="Stockfish to use, or several separated as in PATH, the first that is there counts; "
+        "empty: looked for on PATH and in the usual places",
+    )
+    # A game searched with the default preset fills about 3 million entries of 10 bytes; twice that is where
+    # more stops helping, and clearing it between games costs 2 ms.
+    engine_hash_mb: int = Field(default=64, ge=1, le=65536, description="Hash table of each engine in MB")
+    engine_nice: int = Field(default=0, ge=0, le=19, description="Niceness of the engines")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level logged"
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: text on a terminal, else JSON"
+    )
+
+    @property
+    def workers(self) -> int:
+        """Engines to run. Where cores are many, one is left for the rest of the machine."""
+        if self.engine_workers:
+            return self.engine_workers
+        cores = usable_cores()
+        return cores if cores <= 4 else cores - 1
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
