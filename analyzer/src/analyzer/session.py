@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 import structlog
@@ -118,7 +119,7 @@ class Session:
         for game in batch.games:
             held = self._games[game.game_id] = _Held(game, told=time.monotonic())
             held.task = asyncio.create_task(self._analyze(held, batch.budget))
-            held.task.add_done_callback(lambda task, held=held: self._finished(held, task))
+            held.task.add_done_callback(partial(self._finished, held))
 
     def _cancel(self, cancel: pb.CancelGames) -> None:
         if not cancel.job_id:
