@@ -45,7 +45,7 @@ async def _play(console: Console, system: System) -> None:
     user = str(uuid4())
     console.print(f"[bold]$ export ROOKIFY_TOKEN=$(rookify token --user {user})[/]")
     token = await system.token(user)
-    window = ("--from", "2024-01-01", "--to", "2024-03-31")
+    window = ("--from", "2024-01-01", "--to", "2024-03-31", "--preset", "fast")
     console.print(f"[bold]$ rookify sync chess.com {PLAYER} {' '.join(window)}[/]")
     await system.rookify("sync", "chess.com", PLAYER, *window, token=token, show=True)
     async with system.client("service_role") as service:
