@@ -55,7 +55,7 @@ async def test_games_come_over_several_pages_up_to_the_limit(bench: Bench) -> No
     rows = ended.out.splitlines()[1:]
     assert [row.split()[0] for row in rows] == [game.id for game in bench.server.games[:220]]
     assert rows[7].split()[1:] == [
-        "thibault", "rival7", "1-0", "90.5", "70.0", "0", "2", "C20", "King's", "Pawn", "Game",
+        "thibault", "–", "rival7", "–", "1-0", "90.5", "70.0", "0", "2", "C20", "King's", "Pawn", "Game",
     ]  # fmt: skip
     requests = bench.server.requests("ListGameAnalyses")
     assert [request.page_token for request in requests] == ["", "100", "200"]

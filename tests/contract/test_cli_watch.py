@@ -47,15 +47,26 @@ async def test_a_sync_from_start_to_table(bench: Bench) -> None:
     ended = await bench.rookify(*command.split(), *more.split())
     lines = ended.out.splitlines()
     assert (ended.code, ended.err) == (0, "`rookify show 00000000` shows a game, move by move.\n")
-    assert lines[:4] == [
-        f"Sync {JOB}: thibault on lichess, 1 month",
+    assert lines[:5] == [
+        "Syncing thibault on lichess, 1 month",
+        f"Job {JOB}",
         "waiting",
         "fetching: 2 games found",
         "analyzing: 0 of 3 games",
     ]
     assert told(ended.out) == ["rival1", "rival2", "rival3"]
-    table = lines[8:12]
-    assert table[0].split() == ["game", "white", "black", "result", "accuracy", "blunders", "opening"]
+    table = lines[9:13]
+    assert table[0].split() == [
+        "game",
+        "white",
+        "elo",
+        "black",
+        "elo",
+        "result",
+        "accuracy",
+        "blunders",
+        "opening",
+    ]
     assert [row.split()[0] for row in table[1:]] == [each.id for each in bench.server.games]
     assert lines[-1] == "Synced thibault on lichess in 1:01: 3 games found, 3 analyzed."
     assert "\x1b" not in ended.out

@@ -139,9 +139,9 @@ def summary(**more: object) -> sync_pb2.GameSummary:
 def test_games_have_a_row_each_and_the_users_side_is_bold() -> None:
     grid = render_games.games_grid([summary()], whole_ids=False)
     assert list(grid.to_lines())[1] == (
-        "3f2a1b9c  hikaru 3200  magnus  ½-½      95.2 100.0      1  0  C65 Ruy Lopez: Berlin Defense"
+        "3f2a1b9c  hikaru  3200  magnus    –  ½-½      95.2 100.0      1  0  C65 Ruy Lopez: Berlin Defense"
     )
-    _, white, black, _, accuracy, *_ = grid.rows[0]
+    _, white, _, black, _, _, accuracy, *_ = grid.rows[0]
     assert not isinstance(white, str)
     assert not isinstance(black, str)
     assert not isinstance(accuracy, str)
@@ -152,7 +152,7 @@ def test_games_have_a_row_each_and_the_users_side_is_bold() -> None:
 def test_what_is_not_known_of_a_game_is_a_dash() -> None:
     bare = sync_pb2.GameSummary(id="x")
     assert list(render_games.games_grid([bare], whole_ids=True).to_lines())[1].split() == [
-        "x", "?", "?", "–", "–", "–", "0", "0", "–",
+        "x", "?", "–", "?", "–", "–", "–", "–", "0", "0", "–",
     ]  # fmt: skip
 
 

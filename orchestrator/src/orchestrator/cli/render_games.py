@@ -43,7 +43,9 @@ def games_grid(games: Sequence[sync_pb2.GameSummary], *, whole_ids: bool) -> Gri
         [
             Column("game"),
             Column("white", shrinks=2, least=10),
+            Column("elo", right=True, shrinks=1, least=0),
             Column("black", shrinks=2, least=10),
+            Column("elo", right=True, shrinks=1, least=0),
             Column("result"),
             Column("accuracy", right=True),
             Column("blunders", right=True),
@@ -56,8 +58,10 @@ def games_grid(games: Sequence[sync_pb2.GameSummary], *, whole_ids: bool) -> Gri
         white, black = game.white_summary, game.black_summary
         grid.add(
             Text(shown, style="cyan"),
-            _player(game.white, game.white_rating, yours == sync_pb2.COLOR_WHITE),
-            _player(game.black, game.black_rating, yours == sync_pb2.COLOR_BLACK),
+            _player(game.white, 0, yours == sync_pb2.COLOR_WHITE),
+            str(game.white_rating or NOTHING),
+            _player(game.black, 0, yours == sync_pb2.COLOR_BLACK),
+            str(game.black_rating or NOTHING),
             result_text(game.result),
             _pair(
                 _accuracy(game.HasField("white_summary"), white),

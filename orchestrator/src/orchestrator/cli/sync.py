@@ -102,7 +102,7 @@ def sync(
             say(job.id)
             note(words.clean(answer.message), f"`rookify watch {job.id}` shows its progress.")
             return None
-        say(f"Sync {job.id}: {job_title(job)}, {words.window_text(job)}")
+        say(f"Syncing {job_title(job)}, {words.window_text(job)}", f"Job {job.id}")
         return await watch_to_end(client, job)
 
     ended = run(work)
