@@ -121,6 +121,12 @@ async def test_runners_take_turns(empty: Database, folder: Path) -> None:
     ]
 
 
+async def test_another_role_than_the_one_that_applied_them(empty: Database, folder: Path) -> None:
+    await migrate.migrate(empty.superuser_conninfo, folder)
+    with pytest.raises(MigrationError, match=r"permission denied .* Connect as the role that applied"):
+        await migrate.pending(empty.app_conninfo, folder)
+
+
 async def test_a_commit_inside_is_refused(empty: Database, folder: Path) -> None:
     (folder / "20260101000000_first.sql").write_text(f"{FIRST} commit;")
     with pytest.raises(MigrationError, match="leave out BEGIN and COMMIT"):

@@ -105,9 +105,27 @@ async def test_a_first_run(up: Up) -> None:
     secret = (up.data / "jwt.secret").read_text().strip()
     assert not [line for line in up.descendants().values() if secret in line or token in line]
 
+    second = await rookify("up", "--data", str(up.data), cwd=up.data.parent)
+    assert (second.code, second.out) == (2, "")
+    assert f"in use by process {up.process.pid}" in second.err
+    assert await serving(up.address)
+
     assert await up.stop() < 10
     assert up.process.returncode == 0
     assert await up.rest_of_stdout() == ""
+
+    finished = await rookify("token", "--user", USER, "--data", str(up.data), cwd=up.data.parent)
+    assert (finished.code, finished.out) == (2, "")
+    assert "no `rookify up` is running with the data folder" in finished.err
+
+
+@pytest.mark.parametrize(
+    "options", [["--user", "x"], ["--user", USER, "--role", "king"], ["--user", USER, "--ttl", "z"]]
+)
+async def test_a_token_for_nobody(folder: Path, options: list[str]) -> None:
+    wrong = await rookify("token", *options, "--data", str(folder), cwd=folder)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert f"Invalid value for '{options[-2]}'" in wrong.err
 
 
 async def test_ctrl_c_stops_it_in_order(up: Up) -> None:
@@ -123,20 +141,21 @@ async def test_ctrl_c_stops_it_in_order(up: Up) -> None:
     assert '"level": "error"' not in log  # Postgres went after it
 
 
-@pytest.mark.parametrize("mark", ["-m analyzer", "-m orchestrator", "bin/postgres"])
-async def test_what_is_killed_is_started_again(up: Up, mark: str) -> None:
+async def test_what_is_killed_is_started_again(up: Up) -> None:
     token = await token_for(up)
-    victim = up.child(mark)
-    os.kill(victim, signal.SIGKILL)
-    name = mark.rpartition(" ")[2].rpartition("/")[2]
-    async with asyncio.timeout(60):
-        while f"{name} ended: signal SIGKILL; starting it again" not in up.said:  # noqa: ASYNC110  a file
-            await asyncio.sleep(0.05)
-        while len([line for line in up.descendants().values() if mark in line]) < 1:  # noqa: ASYNC110  /proc
-            await asyncio.sleep(0.05)
-        while not await answered(up.address, token):
-            await asyncio.sleep(0.05)
-    assert up.child(mark) != victim
+    for name, mark in (("analyzer", "-m analyzer"), ("orchestrator", "-m orchestrator"), ("postgres", "-D ")):
+        victim = up.child(mark)
+        os.kill(victim, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while not await is_back(up, name, mark, token):  # noqa: ASYNC110  other processes, no event of ours
+                await asyncio.sleep(0.05)
+        assert up.child(mark) != victim
+
+
+async def is_back(up: Up, name: str, mark: str, token: str) -> bool:
+    """It is said to have ended, runs again, and the orchestrator answers from the database."""
+    said = f"{name} ended: signal SIGKILL; starting it again" in up.said
+    return said and up.has_child(mark) and await answered(up.address, token)
 
 
 async def test_kill_9_leaves_nothing_and_the_next_run_goes_on(folder: Path) -> None:
@@ -148,13 +167,6 @@ async def test_kill_9_leaves_nothing_and_the_next_run_goes_on(folder: Path) -> N
         assert list((await list_jobs(second.address, token)).sync_jobs) == []
     finally:
         await second.stop()
-
-
-async def test_a_second_one_on_the_same_folder_is_refused(up: Up) -> None:
-    finished = await rookify("up", "--data", str(up.data), cwd=up.data.parent)
-    assert (finished.code, finished.out) == (2, "")
-    assert f"in use by process {up.process.pid}" in finished.err
-    assert await serving(up.address)
 
 
 async def test_a_port_in_use_is_named_before_anything_is_started(folder: Path) -> None:
@@ -190,20 +202,6 @@ async def test_a_folder_that_cannot_be_written(folder: Path) -> None:
     assert f"the data folder {folder}/data cannot be used" in finished.err
 
 
-async def test_a_token_needs_a_running_up(up: Up) -> None:
-    await up.stop()
-    finished = await rookify("token", "--user", USER, "--data", str(up.data), cwd=up.data.parent)
-    assert (finished.code, finished.out) == (2, "")
-    assert "no `rookify up` is running with the data folder" in finished.err
-    for options in (
-        ["--user", "not-a-uuid"],
-        ["--user", USER, "--role", "king"],
-        ["--user", USER, "--ttl", "soon"],
-    ):
-        wrong = await rookify("token", *options, "--data", str(up.data), cwd=up.data.parent)
-        assert (wrong.code, wrong.out) == (2, "")
-
-
 async def test_a_postgres_of_ones_own(folder: Path, postgres_cluster: PostgresCluster) -> None:
     plain = await asyncio.to_thread(postgres_cluster.create_database, migrated=False)
     refused = await rookify(
@@ -221,7 +219,7 @@ async def test_a_postgres_of_ones_own(folder: Path, postgres_cluster: PostgresCl
     again = await rookify("migrate", "--check", cwd=folder, DATABASE_URL=plain.superuser_conninfo)
     assert (again.code, again.out) == (0, "")
 
-    url = plain.owner_conninfo
+    url = plain.superuser_conninfo
     up = await Up.start(folder / "data", "--engine-workers", "1", env={"DATABASE_URL": url})
     try:
         assert not [line for line in up.descendants().values() if "postgres" in line]

@@ -92,10 +92,16 @@ class Up:
 
     def child(self, mark: str) -> int:
         """The process id of the one direct child whose command line has `mark`."""
-        (pid,) = [
+        (pid,) = self._children(mark)
+        return pid
+
+    def has_child(self, mark: str) -> bool:
+        return bool(self._children(mark))
+
+    def _children(self, mark: str) -> list[int]:
+        return [
             pid for pid, (parent, line) in _processes().items() if parent == self.process.pid and mark in line
         ]
-        return pid
 
     async def rest_of_stdout(self) -> str:
         """After its end."""

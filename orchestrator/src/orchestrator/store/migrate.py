@@ -168,10 +168,16 @@ async def _apply_next(connection: psycopg.AsyncConnection, migrations: list[Migr
 
 async def _read_applied(connection: psycopg.AsyncConnection) -> dict[str, list[str] | None]:
     """Recorded statements by version; None where a tool recorded none."""
-    row = await (await connection.execute(_TABLE_EXISTS)).fetchone()
-    if row is None or not row[0]:
-        return {}
-    return dict(await (await connection.execute(_APPLIED)).fetchall())
+    try:
+        row = await (await connection.execute(_TABLE_EXISTS)).fetchone()
+        if row is None or not row[0]:
+            return {}
+        return dict(await (await connection.execute(_APPLIED)).fetchall())
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"cannot see which migrations are applied: {_said(error)} to {connection.info.user}. Connect as "
+            "the role that applied the first ones"
+        ) from error
 
 
 def _to_apply(migrations: list[Migration], applied: dict[str, list[str] | None]) -> list[Migration]:
