@@ -71,7 +71,8 @@ async def test_a_stream_that_falls_silent_is_a_break() -> None:
 async def test_games_of_one_millisecond_are_neither_lost_nor_repeated(inclusive: bool) -> None:
     """More of them than a page holds, whether `until` includes its millisecond or not."""
     same = [Made(n) for n in range(PAGE_GAMES + 50)]
-    rest = [Made(1000 + n, ended=NOON - timedelta(minutes=n + 1)) for n in range(30)]
+    rest = [Made(1000 + n, ended=NOON - timedelta(milliseconds=1)) for n in range(30)]
+    rest += [Made(2000 + n, ended=NOON - timedelta(minutes=n + 1)) for n in range(30)]
     async with serving(LICHESS, same + rest, inclusive_until=inclusive) as bench:
         ids = [game.platform_game_id for game in await bench.games()]
     assert len(ids) == len(set(ids)) == len(same) + len(rest)
@@ -282,15 +283,15 @@ async def test_pages_stay_bounded_where_max_is_ignored() -> None:
     assert len({game.platform_game_id for page in pages for game in page.games}) == 350
 
 
-async def test_who_comes_after_a_cancelled_fetch_is_not_limited() -> None:
-    async with serving(LICHESS, many(50), speed_up=1, policy=replace(QUICK, first_wait=0.05)) as bench:
-        for _ in range(5):
-            cut = asyncio.create_task(bench.games())
-            await bench.server.seen(1)
-            next_one = asyncio.create_task(bench.games(max_games=1, username="bob-1x"))
-            await asyncio.sleep(0)
-            cut.cancel()
-            await asyncio.wait([cut])
-            assert len(await next_one) == 1
-            bench.server.requests.clear()
+async def test_who_comes_after_a_cancelled_fetch_leaves_lichess_time_to_notice() -> None:
+    async with serving(LICHESS, many(50), speed_up=1, policy=replace(QUICK, first_wait=0.1)) as bench:
+        cut = asyncio.create_task(bench.games())
+        await bench.server.seen(1)
+        after = asyncio.create_task(bench.games(max_games=1, username="bob-1x"))
+        await asyncio.sleep(0)
+        cut.cancel()
+        await asyncio.wait([cut])
+        left_at = asyncio.get_running_loop().time()
+        assert len(await after) == 1
+        assert bench.server.requests[1].at - left_at >= 0.09
         assert bench.server.overlaps == 0

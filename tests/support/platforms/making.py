@@ -65,7 +65,7 @@ class Made:
 
     def lichess(self) -> dict[str, Any]:
         milliseconds = {
-            "createdAt": int((self.ended - self.lasted).timestamp() * 1000),
-            "lastMoveAt": int(self.ended.timestamp() * 1000),
+            "createdAt": round((self.ended - self.lasted).timestamp() * 1000),
+            "lastMoveAt": round(self.ended.timestamp() * 1000),
         }
         return lichess(self._record()) | milliseconds

@@ -16,8 +16,9 @@ from tests.support.platforms.faults import Answer, Faults
 
 @dataclass(slots=True)
 class Seen:
-    """One request as it came. `overlapped`: another one was still open."""
+    """One request as it came, `at` the loop's time. `overlapped`: another one was still open."""
 
+    at: float
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
@@ -88,7 +89,8 @@ class LocalPlatform(ABC):
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         tail = request.match_info["tail"]
         overlapped = self.open_requests > 0
-        self.requests.append(Seen(f"/{tail}", dict(request.query), dict(request.headers), overlapped))
+        now = asyncio.get_running_loop().time()
+        self.requests.append(Seen(now, f"/{tail}", dict(request.query), dict(request.headers), overlapped))
         await self._moved(+1)
         try:
             right = await self.answer(request, tail.strip("/").split("/"), overlapped)
