@@ -98,9 +98,9 @@ async def test_the_beginning_of_an_id_is_enough() -> None:
 
 
 async def test_a_beginning_of_several_or_of_none_is_refused() -> None:
-    with pytest.raises(FailedPrecondition, match="2 games begin with '3f2a'"):
+    with pytest.raises(FailedPrecondition, match="'3f2a' begins 2 ids"):
         await full_id("3f2a", "game", known(FIRST, SECOND))
-    with pytest.raises(NotFound, match="no game of yours begins with 'beef'"):
+    with pytest.raises(NotFound, match="no game whose id begins with 'beef'"):
         await full_id("beef", "game", known(FIRST, SECOND))
 
 

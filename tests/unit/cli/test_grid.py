@@ -74,6 +74,13 @@ def test_a_column_that_may_go_goes_rather_than_be_a_stump() -> None:
     assert fit([10, 3], columns, 15) == [10, 3]
 
 
+def test_what_a_dropped_column_leaves_goes_to_the_others() -> None:
+    columns = [Column("a"), Column("b", shrinks=1, least=4), Column("c", shrinks=1, least=0)]
+    assert fit([10, 20, 4], columns, 38) == [10, 20, 4]
+    assert fit([10, 20, 4], columns, 30) == [10, 12, 4]
+    assert fit([10, 20, 4], columns, 21) == [10, 9, 0]
+
+
 def test_a_row_has_a_cell_for_each_column() -> None:
     with pytest.raises(ValueError, match="1 cells for 4 columns"):
         a_grid().add("x")

@@ -16,7 +16,7 @@ from orchestrator.cli.options import JobArgument
 from orchestrator.cli.output import note, say, show_grid, stdout_console
 from orchestrator.cli.render import job_errors, job_summary, jobs_grid
 from orchestrator.cli.render_admin import finding_line, usage_grid
-from orchestrator.cli.words import clean, count
+from orchestrator.cli.words import count
 from rookify.sync.v1 import sync_pb2
 
 admin = typer.Typer(
@@ -75,8 +75,6 @@ def cleanup(
     say(
         f"{count(found, 'sync')} would be ended." if dry_run else f"{count(answer.cleaned_up, 'sync')} ended."
     )
-    if answer.message:
-        note(clean(answer.message))
 
 
 @admin.command()
@@ -94,7 +92,7 @@ def fail(
                 yield each.id
 
         request = sync_pb2.FailSyncJobRequest(
-            sync_job_id=await full_id(job, "running sync job", known()), reason=reason
+            sync_job_id=await full_id(job, "running sync", known()), reason=reason
         )
         return (await client.call_safely(client.admin.FailSyncJob, request)).sync_job
 

@@ -175,9 +175,9 @@ async def full_id(typed: str, what: str, known: AsyncIterator[str]) -> str:
         return text  # nonsense: the server says what is wrong with it
     matches = [each async for each in known if each.startswith(text)]
     if not matches:
-        raise NotFound(f"no {what} of yours begins with {typed!r}.")
+        raise NotFound(f"there is no {what} whose id begins with {typed!r}.")
     if len(matches) > 1:
         raise FailedPrecondition(
-            f"{len(matches)} {what}s begin with {typed!r}; give more of the id: {', '.join(matches[:3])}…"
+            f"{typed!r} begins {len(matches)} ids; give more of the one you mean: {', '.join(matches[:3])}…"
         )
     return matches[0]

@@ -87,9 +87,11 @@ def fit(natural: Sequence[int], columns: Sequence[Column], width: int) -> list[i
                 break
             widest = max(able, key=lambda index: widths[index])
             widths[widest] -= 1 if len(able) > 1 else min(over, widths[widest] - columns[widest].least)
-        for index in ranked:
-            if columns[index].least == 0 and widths[index] < min(natural[index], 6):
-                widths[index] = 0
+        stumps = {
+            index for index in ranked if not columns[index].least and widths[index] < min(natural[index], 6)
+        }
+        if any(natural[index] for index in stumps):  # without them there may be room for the others again
+            return fit([0 if i in stumps else each for i, each in enumerate(natural)], columns, width)
     return widths
 
 

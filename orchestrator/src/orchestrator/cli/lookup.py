@@ -60,7 +60,7 @@ async def whole_job_id(client: Client, typed: str, user_id: str | None = None) -
             for job in page.sync_jobs:
                 yield job.id
 
-    return await full_id(typed, "sync job", known())
+    return await full_id(typed, "sync of yours", known())
 
 
 async def whole_game_id(client: Client, typed: str, user_id: str | None = None) -> str:
@@ -70,4 +70,4 @@ async def whole_game_id(client: Client, typed: str, user_id: str | None = None) 
         async for game in games(client, client.user(user_id)):
             yield game.id
 
-    return await full_id(typed, "game", known())
+    return await full_id(typed, "analyzed game of yours", known())
