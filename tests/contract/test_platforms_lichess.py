@@ -70,8 +70,8 @@ async def test_a_stream_that_falls_silent_is_a_break() -> None:
 @pytest.mark.parametrize("inclusive", [False, True])
 async def test_games_of_one_millisecond_are_neither_lost_nor_repeated(inclusive: bool) -> None:
     """More of them than a page holds, whether `until` includes its millisecond or not."""
-    same = [Made(n) for n in range(PAGE_GAMES + 50)]
-    rest = [Made(1000 + n, ended=NOON - timedelta(milliseconds=1)) for n in range(30)]
+    same = [Made(n) for n in range(PAGE_GAMES + 30)]
+    rest = [Made(1000 + n, ended=NOON - timedelta(milliseconds=1)) for n in range(PAGE_GAMES + 30)]
     rest += [Made(2000 + n, ended=NOON - timedelta(minutes=n + 1)) for n in range(30)]
     async with serving(LICHESS, same + rest, inclusive_until=inclusive) as bench:
         ids = [game.platform_game_id for game in await bench.games()]

@@ -55,7 +55,7 @@ class LichessClient:
         start, end = bounds(request.window)
         place = Place.of(request.cursor) if request.cursor else Place(milliseconds(end))
         while place.old is None:
-            lines, place = await export.page(place, start)
+            lines = await export.page(place, start)
             if not lines:
                 place = Place(place.before, place.seen, old=(0, ""))
             for line in lines:

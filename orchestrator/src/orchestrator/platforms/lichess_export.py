@@ -81,20 +81,19 @@ class Export:
                 raise BadToken("The lichess token has characters that no token has; copy it again.")
             self._headers["Authorization"] = f"Bearer {request.token}"
 
-    async def page(self, place: Place, start: datetime) -> tuple[list[Line], Place]:
+    async def page(self, place: Place, start: datetime) -> list[Line]:
         """Up to `PAGE_GAMES` games after the place; none only when lichess, asked for more, has no more.
 
         `start` is the window's. A stream that breaks, or ends too early, is a short page: the next request
         goes on from there.
         """
         since = milliseconds(start) - LIVE_LOOKBACK // timedelta(milliseconds=1)
+        asked = PAGE_GAMES + len(place.seen)
         while True:
-            asked = PAGE_GAMES + len(place.seen)
             lines, received = await self._part(place, since, asked)
             if lines or received < asked:
-                return lines, place
-            # All of it was known: more games of one millisecond than a page holds. Go on before them.
-            place = Place(place.before - 1)
+                return lines
+            asked *= 2  # all of it was known: more games of one millisecond than were asked for
 
     async def _part(self, place: Place, since: int, asked: int) -> tuple[list[Line], int]:
         """What one request brings: the new games, and how many lines there were."""
