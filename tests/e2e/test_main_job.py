@@ -47,7 +47,7 @@ def request(client: Client, **changes: object) -> pb.StartSyncRequest:
             "from_date": date_pb2.Date(year=2022, month=3, day=1),
             "to_date": date_pb2.Date(year=2022, month=3, day=31),
         } | changes
-    return client.request(preset=FAST, **changes)
+    return client.request(**{"preset": FAST, "max_games": 30, **changes})
 
 
 async def summaries(client: Client) -> list[pb.GameSummary]:
