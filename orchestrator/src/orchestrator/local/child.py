@@ -27,6 +27,13 @@ _START_POLL = 0.1
 _HEALTH_INTERVAL = 5.0
 _HEALTH_TIMEOUT = 10.0
 _HEALTH_MISSES = 3  # so hung for a quarter of a minute to three quarters: no load of two cores does that
+# The server comes up while it is asked for: connect again at once. A proxy cannot reach loopback.
+_CHANNEL_OPTIONS = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 200),
+    ("grpc.enable_http_proxy", 0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _failure(self, code: int, said: str) -> ProcessFailed | ConfigurationError:
-        last = logfiles.last_message(said)
+        last = logfiles.last_message(said).removeprefix(f"rookify-{self.name}: ")
         if code == CONFIGURATION_EXIT:
             return ConfigurationError(
                 f"{self.name}: {last}"
@@ -154,7 +161,7 @@ class Child:
 
 
 def _channel(address: str) -> grpc.aio.Channel:
-    return grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
+    return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
 
 
 async def _check(channel: grpc.aio.Channel, timeout: float) -> bool | None:

@@ -21,6 +21,7 @@ from servicekit.errors import ConfigurationError
 
 # Of the 10 s in which all must have stopped; the supervisor's own times leave the orchestrator 6.
 _SHUTDOWN_GRACE = 5.0
+_ANALYZER_GRACE = 1.0  # it stops when the orchestrator has given its games back
 # What the analyzer has no business with. It runs a program on games from anywhere.
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|_KEY\b|_KEY_|^DATABASE_URL$|^PG", re.IGNORECASE)
 
@@ -118,6 +119,7 @@ def analyzer_env(
     """No credential reaches the analyzer; its own settings do, those of `.env` by its working directory."""
     env = {name: value for name, value in _base_env(environ).items() if not _SECRET.search(name)}
     env["ROOKIFY_ANALYZER_LISTEN"] = listen
+    env["ROOKIFY_ANALYZER_GRACE"] = str(_ANALYZER_GRACE)
     if settings.stockfish:
         env["ROOKIFY_STOCKFISH"] = settings.stockfish
     if engine_workers is not None:
