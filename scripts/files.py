@@ -25,7 +25,8 @@ Pins = dict[NormalizedName, Version]
 
 # What ties a file to one machine or one registry. The brackets keep this file from naming them itself.
 FOREIGN = re.compile(
-    r"p[y]pi\.org|p[y]thonhosted|n[p]mjs\.|d[e]bian\.org|/[w]ork/|/[f]arm/|/[h]ome/\w+/|/[U]sers/\w+/"
+    r"p[y]pi\.org|p[y]thonhosted|n[p]mjs\.|d[e]bian\.org|/[w]ork/|/[f]arm/"
+    r"|/[h]ome/(?!linuxbrew/)\w+/|/[U]sers/\w+/"
 )
 
 
