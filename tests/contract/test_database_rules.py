@@ -147,7 +147,7 @@ async def test_an_analysis_is_written_only_while_its_job_is_analyzing(world: Wor
     names = columns[0][0]
     with pytest.raises(psycopg.Error) as refused:
         await world.run(
-            f"insert into game_analyses (game_id, {names}) "  # type: ignore[arg-type]
+            f"insert into game_analyses (game_id, {names}) "
             f"select (select game_id from sync_job_games where outcome = 'queued'), {names} "
             "from game_analyses"
         )
@@ -157,7 +157,7 @@ async def test_an_analysis_is_written_only_while_its_job_is_analyzing(world: Wor
 @pytest.mark.parametrize("role", ["anon", "authenticated", "service_role"])
 async def test_nobody_writes_but_by_the_functions(database: Database, role: str) -> None:
     async with await psycopg.AsyncConnection.connect(database.app_conninfo, autocommit=True) as connection:
-        await connection.execute(f"set role {role}")  # type: ignore[arg-type]
+        await connection.execute(f"set role {role}")
         for table in ("sync_jobs", "sync_queue", "games", "sync_job_games", "game_analyses", "moments"):
             for statement in (
                 f"insert into public.{table} default values",
@@ -166,7 +166,7 @@ async def test_nobody_writes_but_by_the_functions(database: Database, role: str)
                 f"truncate public.{table} cascade",
             ):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    await connection.execute(statement)  # type: ignore[arg-type]
+                    await connection.execute(statement)
 
 
 async def test_a_user_reads_their_own_rows_alone(world: World, database: Database) -> None:
@@ -176,7 +176,7 @@ async def test_a_user_reads_their_own_rows_alone(world: World, database: Databas
             claims = json.dumps({"sub": str(user_id), "role": "authenticated"})
             await connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
             for table in ("sync_jobs", "games", "sync_job_games", "game_analyses"):
-                cursor = await connection.execute(f"select count(*) > 0 from public.{table}")  # type: ignore[arg-type]
+                cursor = await connection.execute(f"select count(*) > 0 from public.{table}")
                 assert await cursor.fetchall() == [(sees,)], table
             await connection.rollback()
 
@@ -184,7 +184,7 @@ async def test_a_user_reads_their_own_rows_alone(world: World, database: Databas
 @pytest.mark.parametrize("role", ["anon", "authenticated"])
 async def test_users_call_no_function(database: Database, role: str) -> None:
     async with await psycopg.AsyncConnection.connect(database.app_conninfo, autocommit=True) as connection:
-        await connection.execute(f"set role {role}")  # type: ignore[arg-type]
+        await connection.execute(f"set role {role}")
         cursor = await connection.execute(
             "select p.proname from pg_proc p where p.pronamespace = 'public'::regnamespace "
             "and has_function_privilege(p.oid, 'execute')"

@@ -369,9 +369,9 @@ class TestChanges:
 
 async def execute(database: Database, statement: str, *values: object) -> None:
     async with await psycopg.AsyncConnection.connect(database.owner_conninfo, autocommit=True) as connection:
-        await connection.execute(statement, values)  # type: ignore[arg-type]  tests build their own SQL
+        await connection.execute(statement, values)
 
 
 async def fetch(database: Database, statement: str) -> list[tuple[object, ...]]:
     async with await psycopg.AsyncConnection.connect(database.owner_conninfo) as connection:
-        return await (await connection.execute(statement)).fetchall()  # type: ignore[arg-type]
+        return await (await connection.execute(statement)).fetchall()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import grpc
@@ -151,9 +151,9 @@ class TestWatching:
             seen = 0
             all_there = asyncio.Event()
 
-            async def watch() -> pb.SyncJob:
+            async def watch() -> pb.SyncStatus.ValueType:
                 nonlocal seen
-                last = None
+                last: pb.SyncJob | None = None
                 async for message in user.watch(job.id):
                     if last is None:
                         seen += 1
@@ -161,14 +161,14 @@ class TestWatching:
                             all_there.set()
                     last = message.sync_job
                 assert last is not None
-                return last
+                return last.status
 
             async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
                 watchers = [tasks.create_task(watch()) for _ in range(200)]
                 await all_there.wait()
                 await analyzer.until(lambda: len(analyzer.held) == 4)
                 analyzer.release()
-            assert {w.result().status for w in watchers} == {pb.SYNC_STATUS_COMPLETED}
+            assert {w.result() for w in watchers} == {pb.SYNC_STATUS_COMPLETED}
 
     async def test_games_come_once_and_a_broken_watch_goes_on(self, run: Running) -> None:
         async with run() as (orchestrator, _):
@@ -203,7 +203,7 @@ class TestWatching:
             watching = Client(channel, user.user_id, user.token).watch(job.id)
             while (await anext(watching)).sync_job.status != pb.SYNC_STATUS_ANALYZING:
                 pass
-            following = asyncio.create_task(anext(watching))
+            following = asyncio.ensure_future(anext(watching))
             began = loop.time()
         failure = await refused(following)
         assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
@@ -278,7 +278,11 @@ class TestStartingAndCancelling:
             ("CancelSync", pb.CancelSyncRequest(sync_job_id=""), "sync_job_id"),
             ("ListSyncJobs", pb.ListSyncJobsRequest(user_id="USER", page_size=101), "page_size"),
             ("ListSyncJobs", pb.ListSyncJobsRequest(user_id="USER", page_token="x"), "page_token"),
-            ("ListGameAnalyses", pb.ListGameAnalysesRequest(user_id="USER", platform=9), "platform"),
+            (
+                "ListGameAnalyses",
+                pb.ListGameAnalysesRequest(user_id="USER", platform=cast("Any", 9)),
+                "platform",
+            ),
             (
                 "GetGameAnalysis",
                 pb.GetGameAnalysisRequest(user_id="USER", game_analysis_id="1"),

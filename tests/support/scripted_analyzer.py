@@ -98,6 +98,11 @@ class ScriptedAnalyzer(analysis_pb2_grpc.AnalysisServiceServicer):
         finally:
             reader.cancel()
 
+    async def GetAnalyzerInfo(  # noqa: N802
+        self, request: pb.GetAnalyzerInfoRequest, context: Any
+    ) -> pb.GetAnalyzerInfoResponse:
+        return pb.GetAnalyzerInfoResponse(engine="script", workers=self.credits)
+
     async def _read(self, requests: AsyncIterator[pb.AnalyzeGamesRequest]) -> None:
         async for request in requests:
             if request.HasField("cancel"):

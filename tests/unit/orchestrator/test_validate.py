@@ -17,8 +17,9 @@ from rookify.sync.v1 import sync_pb2 as pb
 from servicekit.errors import InvalidInput
 
 USER = "123e4567-e89b-12d3-a456-426614174000"
+UNKNOWN: Any = 9  # an enum value of a newer contract
 NOW = datetime(2024, 3, 31, 15, tzinfo=UTC)
-SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]  pydantic-settings' own
+SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]  # pydantic-settings' own
 
 
 def day(year: int, month: int, number: int) -> date_pb2.Date:
@@ -26,7 +27,11 @@ def day(year: int, month: int, number: int) -> date_pb2.Date:
 
 
 def check(**changes: Any) -> NewSync:
-    fields = {"user_id": USER, "platform": pb.PLATFORM_CHESS_COM, "username": "PaulMorphy"} | changes
+    fields: dict[str, Any] = {
+        "user_id": USER,
+        "platform": pb.PLATFORM_CHESS_COM,
+        "username": "PaulMorphy",
+    } | changes
     return validate.new_sync(pb.StartSyncRequest(**fields), SETTINGS, NOW)
 
 
@@ -52,9 +57,12 @@ def check(**changes: Any) -> NewSync:
         ({"to_date": day(2024, 4, 2)}, "to_date"),
         ({"from_date": day(2024, 3, 2), "to_date": day(2024, 3, 1)}, "from_date"),
         ({"from_date": day(2023, 3, 30), "to_date": day(2024, 3, 31)}, "from_date"),
-        ({"filter": pb.GameFilter(time_classes=[pb.TIME_CLASS_RAPID, 0])}, "filter.time_classes[1]"),
-        ({"filter": pb.GameFilter(results=[9])}, "filter.results[0]"),
-        ({"filter": pb.GameFilter(colors=[0])}, "filter.colors[0]"),
+        (
+            {"filter": pb.GameFilter(time_classes=[pb.TIME_CLASS_RAPID, pb.TIME_CLASS_UNSPECIFIED])},
+            "filter.time_classes[1]",
+        ),
+        ({"filter": pb.GameFilter(results=[UNKNOWN])}, "filter.results[0]"),
+        ({"filter": pb.GameFilter(colors=[pb.COLOR_UNSPECIFIED])}, "filter.colors[0]"),
         ({"max_games": -1}, "max_games"),
         ({"max_games": 5001}, "max_games"),
         ({"preset": 9}, "preset"),
