@@ -235,7 +235,7 @@ class KnownEvaluation(message.Message):
     """Nodes that the search took. 0: not known."""
     @builtins.property
     def score(self) -> Score:
-        """The position's score under best play, White's point of view. Must be set."""
+        """The position's score under best play, White's point of view. An evaluation without it is passed over."""
 
     @builtins.property
     def best_line_uci(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -297,8 +297,8 @@ class SearchBudget(message.Message):
     preset: SearchBudget.Preset.ValueType
     """Which adaptive budget. Not looked at where nodes_per_position is above 0."""
     nodes_per_position: builtins.int
-    """Above 0: every position gets this many nodes, instead of the preset's adaptive budget. 0, the default: the
-    preset decides. Negative is INVALID_ARGUMENT.
+    """Above 0: every position gets this many nodes, at least 1,000, instead of the preset's adaptive budget. 0, the
+    default: the preset decides. Negative is INVALID_ARGUMENT.
     """
     def __init__(
         self,
@@ -412,7 +412,9 @@ class Credit(message.Message):
 
 @typing.final
 class Draining(message.Message):
-    """The node is about to stop. Credit not used yet is void. Sent once, and health is NOT_SERVING from then on."""
+    """The node is about to stop. Credit not used yet is void: a game sent all the same comes back as a retryable
+    failure. Sent once; health is NOT_SERVING from then on, and the stream ends with the last game that is held.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -480,7 +482,7 @@ class GameFailure(message.Message):
     class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[GameFailure._Reason.ValueType], builtins.type):
         DESCRIPTOR: descriptor.EnumDescriptor
         REASON_UNSPECIFIED: GameFailure._Reason.ValueType  # 0
-        """Never sent. A receiver that meets it, or a number that it does not know, goes by `retryable`."""
+        """A defect of the analyzer. Go by `retryable` here, and at a number that is not known."""
         REASON_INVALID_PGN: GameFailure._Reason.ValueType  # 1
         """Permanent: the text is no PGN, or holds no game that can be read (NUL bytes, broken headers, a bad FEN)."""
         REASON_ILLEGAL_MOVE: GameFailure._Reason.ValueType  # 2
@@ -490,17 +492,17 @@ class GameFailure(message.Message):
         REASON_EMPTY_GAME: GameFailure._Reason.ValueType  # 4
         """Permanent: the game has no moves."""
         REASON_TOO_LARGE: GameFailure._Reason.ValueType  # 5
-        """Permanent: more than 256 KiB of PGN, or more moves than the analyzer takes."""
+        """Permanent: more than 256 KiB of PGN, or more than 2,400 plies."""
         REASON_ENGINE: GameFailure._Reason.ValueType  # 6
         """Transient: engines died, hung or answered nonsense over this game again and again. Try again, elsewhere."""
         REASON_CANCELLED: GameFailure._Reason.ValueType  # 7
-        """Asked for by CancelGames."""
+        """Asked for by CancelGames; or, retryable, sent to an analyzer that had said that it is draining."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Why, for programs."""
 
     REASON_UNSPECIFIED: GameFailure.Reason.ValueType  # 0
-    """Never sent. A receiver that meets it, or a number that it does not know, goes by `retryable`."""
+    """A defect of the analyzer. Go by `retryable` here, and at a number that is not known."""
     REASON_INVALID_PGN: GameFailure.Reason.ValueType  # 1
     """Permanent: the text is no PGN, or holds no game that can be read (NUL bytes, broken headers, a bad FEN)."""
     REASON_ILLEGAL_MOVE: GameFailure.Reason.ValueType  # 2
@@ -510,11 +512,11 @@ class GameFailure(message.Message):
     REASON_EMPTY_GAME: GameFailure.Reason.ValueType  # 4
     """Permanent: the game has no moves."""
     REASON_TOO_LARGE: GameFailure.Reason.ValueType  # 5
-    """Permanent: more than 256 KiB of PGN, or more moves than the analyzer takes."""
+    """Permanent: more than 256 KiB of PGN, or more than 2,400 plies."""
     REASON_ENGINE: GameFailure.Reason.ValueType  # 6
     """Transient: engines died, hung or answered nonsense over this game again and again. Try again, elsewhere."""
     REASON_CANCELLED: GameFailure.Reason.ValueType  # 7
-    """Asked for by CancelGames."""
+    """Asked for by CancelGames; or, retryable, sent to an analyzer that had said that it is draining."""
 
     GAME_ID_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
