@@ -807,9 +807,9 @@ class GameSummary(message.Message):
     game_url: builtins.str
     """The game's own page on the platform, as the platform gives it."""
     white: builtins.str
-    """White's name, as on the platform. Empty: anonymous."""
+    """White's name, as on the platform; "Anonymous" where it has none, "Stockfish level 3" where the computer played."""
     black: builtins.str
-    """Black's name, as on the platform. Empty: anonymous."""
+    """Black's name, likewise."""
     white_rating: builtins.int
     """White's rating at the time, as the platform gives it. 0: none."""
     black_rating: builtins.int
