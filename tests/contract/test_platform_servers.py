@@ -24,7 +24,7 @@ from orchestrator.platforms.chesscom import ChessComClient
 from orchestrator.platforms.lichess import LichessClient
 from tests.support.platforms.bench import CONTACT, QUICK, excluded
 from tests.support.platforms.chesscom_server import ChessComServer, read_months
-from tests.support.platforms.lichess_server import LichessServer
+from tests.support.platforms.lichess_server import LichessServer, read_export
 from tests.support.platforms.making import NOON, PLAYER, Made
 
 REPOSITORY = Path(__file__).parents[2]
@@ -212,3 +212,25 @@ async def test_real_months_of_chesscom() -> None:
     )
     expected = sum(number for result, number in own.items() if result not in {"win", *draws})
     assert sum(len(page.games) for page in losses) == expected
+
+
+@pytest.mark.skipif(not (SHARED_DATA / "lichess").is_dir(), reason="the shared data is not here")
+async def test_real_games_of_lichess() -> None:
+    raws = read_export(SHARED_DATA / "lichess" / "games.ndjson")
+    for raw in raws:
+        async with LichessServer(raws, speed_up=10_000) as server:
+            client = LichessClient(server.url, CONTACT, policy=QUICK)
+            asked = FetchRequest(
+                raw["players"]["black"]["user"]["name"], DateWindow(date(2013, 1, 1), date.max)
+            )
+            games = [game async for page in client.fetch(asked) for game in page.games]
+            await client.aclose()
+        (game,) = [game for game in games if game.platform_game_id == raw["id"]]
+        assert game.user_color is Color.BLACK
+        assert game.result == {"white": "1-0", "black": "0-1"}[raw["winner"]]
+        assert game.time_class == raw["speed"]
+        assert game.time_control == f"{raw['clock']['initial']}+{raw['clock']['increment']}"
+        assert game.played_at.timestamp() == raw["lastMoveAt"] / 1000
+        assert (game.white_rating, game.black_rating) == tuple(
+            raw["players"][color]["rating"] for color in ("white", "black")
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from orchestrator.domain import DateWindow, Platform, PlatformGame
@@ -44,6 +44,12 @@ class Bench:
 
     async def games(self, **request: Any) -> list[PlatformGame]:
         return [game for page in await self.fetch(**request) for game in page.games]
+
+
+def many(count: int, apart: timedelta = timedelta(minutes=6)) -> list[Made]:
+    """Games one after the other over some days, every 25 of which ended in the same second."""
+    first = datetime(2024, 1, 30, 20, tzinfo=UTC)
+    return [Made(n, ended=first + (n - n % 25) * apart) for n in range(count)]
 
 
 def asking(**request: Any) -> FetchRequest:

@@ -79,7 +79,7 @@ class PlatformHttp:
         if not base_url.startswith(("http://", "https://")):
             raise ConfigurationError(f"the base URL of {platform} must begin with https:// or http://")
         if not contact:
-            log.warning("platform.no_contact", platform=platform, fix="set ROOKIFY_CONTACT to a mail or URL")
+            log.warning("no contact set", platform=platform, fix="set ROOKIFY_CONTACT to a mail or URL")
         self._base_url = base_url.rstrip("/")
         self._client = httpx.AsyncClient(
             headers={
@@ -187,7 +187,7 @@ class PlatformHttp:
             asked = retry_after_seconds(answer.headers.get("Retry-After"), datetime.now(UTC))
             seconds = max(asked or 0, self.policy.rate_limit_pause, self._rate_limit_backoff())
             self.gate.hold(seconds)
-            log.warning("platform.rate_limited", platform=self.platform, held_seconds=round(seconds, 3))
+            log.warning("rate limited", platform=self.platform, held_seconds=round(seconds, 3))
             return RateLimited("429 Too Many Requests")
         if status >= 500 or status == 408:
             return Transient(f"{status} {answer.reason_phrase}".rstrip())

@@ -116,7 +116,7 @@ class Export:
             except (httpx.TransportError, Transient) as error:
                 if not lines:
                     raise
-                log.info("platform.stream_broke", platform=Platform.LICHESS, games=len(lines), why=str(error))
+                log.info("stream broke", platform=Platform.LICHESS, games=len(lines), why=str(error))
             return list(lines.values())[:PAGE_GAMES], received
 
         bounds = {"since": str(max(since, EARLIEST)), "until": str(max(place.before, EARLIEST))}

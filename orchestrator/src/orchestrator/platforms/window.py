@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -48,20 +47,6 @@ def bounds(window: DateWindow) -> tuple[datetime, datetime]:
     return start, datetime.combine(window.to_date + timedelta(days=1), time.min, UTC)
 
 
-def contains(window: DateWindow, when: datetime) -> bool:
-    """Whether a game that ended then belongs to the window; `when` is aware."""
-    start, end = bounds(window)
-    return start <= when < end
-
-
 def touches(window: DateWindow, month: Month) -> bool:
     """Whether a game that ended in the month can belong to the window."""
     return Month.of(window.from_date) <= month <= Month.of(window.to_date)
-
-
-def months_newest_first(window: DateWindow) -> Iterator[Month]:
-    """Every month that the window touches."""
-    year, month = window.to_date.year, window.to_date.month
-    while (year, month) >= (window.from_date.year, window.from_date.month):
-        yield Month(year, month)
-        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
