@@ -6,7 +6,7 @@ ASCII is added only: old readers take PGN for Latin-1. Headers stay as they came
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import chess
 
@@ -35,7 +35,7 @@ def _movetext(report: GameReport) -> Iterator[str]:
     interrupted = True  # the move number must be said again: at the start, and after comments or variations
     for index, move in enumerate(report.moves):
         board = game.boards[index]
-        yield from _numbered(board, move.move.san, always=interrupted)
+        yield _numbered(board, move.move.san, always=interrupted)
         if move.judgement in NAGS:
             yield NAGS[move.judgement]
         comment = _comment(_remark(move), _eval(move.after.score), _EVAL.sub("", move.move.comment))
@@ -89,16 +89,16 @@ def _variation(board: chess.Board, move: MoveReport) -> list[str]:
     board = board.copy(stack=False)
     tokens: list[str] = []
     for index, san in enumerate(move.better_line_san):
-        tokens.extend(_numbered(board, san, always=index == 0))
+        tokens.append(_numbered(board, san, always=index == 0))
         board.push_san(san)
     return tokens
 
 
-def _numbered(board: chess.Board, san: str, *, always: bool) -> Sequence[str]:
+def _numbered(board: chess.Board, san: str, *, always: bool) -> str:
     """Black's moves carry their number only where the text was interrupted."""
     if board.turn:
-        return f"{board.fullmove_number}.", san
-    return (f"{board.fullmove_number}...", san) if always else (san,)
+        return f"{board.fullmove_number}. {san}"
+    return f"{board.fullmove_number}... {san}" if always else san
 
 
 def _wrapped(tokens: Iterator[str]) -> str:

@@ -1,0 +1,89 @@
+"""Where a second look is taken."""
+
+from __future__ import annotations
+
+import pytest
+
+from analyzer.engine.request import Limit
+from analyzer.evaluation import Evaluation, Source
+from analyzer.scores import Centipawns, Checkmate, MateIn, Score
+from analyzer.search.budget import LEAST_NODES, PRESETS, Pass, Preset, doubtful, plan, to_deepen
+
+STEP = Pass(Limit(depth=13, nodes=1), margin=0.03, swing_weight=0.5)
+
+
+def at(score: Score, best: str = "e2e4", swing: float = 0.0) -> Evaluation:
+    return Evaluation(score, (best,), Source.SEARCHED, swing=swing)
+
+
+def test_limits_are_depth_and_nodes() -> None:
+    assert Limit(nodes=5000, depth=12).go == "go depth 12 nodes 5000"
+    assert Limit(nodes=5000).go == "go nodes 5000"
+
+
+def test_plans() -> None:
+    assert plan(Preset.FAST) == PRESETS[Preset.FAST]
+    assert plan(Preset.DEEP, 50_000) == (Pass(Limit(nodes=50_000)),)
+    assert plan(Preset.FAST, 1) == (Pass(Limit(nodes=LEAST_NODES)),)
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_later_passes_look_deeper(preset: Preset) -> None:
+    depths = [step.limit.depth or 0 for step in PRESETS[preset]]
+    assert depths == sorted(set(depths))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "doubt"),
+    [
+        (0, 0, False),
+        (0, -30, False),  # loses .055, .045 from the nearest threshold
+        (0, -50, True),  # .092
+        (0, -80, False),  # .147
+        (0, -112, True),  # .203
+        (0, -200, False),  # .352
+        (0, 80, False),  # a gain
+        (3000, 1200, False),  # decided
+    ],
+)
+def test_doubt_is_near_a_threshold(before: int, after: int, doubt: bool) -> None:
+    for white, sign in ((True, 1), (False, -1)):
+        found = doubtful(
+            STEP, at(Centipawns(sign * before)), at(Centipawns(sign * after)), white=white, first_choice=False
+        )
+        assert found is doubt
+
+
+def test_a_score_that_still_moves_widens_the_doubt() -> None:
+    calm, restless = at(Centipawns(-30)), at(Centipawns(-30), swing=0.05)
+    start = at(Centipawns(0))
+    assert not doubtful(STEP, start, calm, white=True, first_choice=False)
+    assert doubtful(STEP, start, restless, white=True, first_choice=False)
+
+
+def test_a_first_choice_that_seems_to_lose_is_doubted() -> None:
+    assert doubtful(STEP, at(Centipawns(0)), at(Centipawns(-300)), white=True, first_choice=True)
+    assert not doubtful(STEP, at(Centipawns(0)), at(Centipawns(-20)), white=True, first_choice=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "first_choice", "doubt"),
+    [
+        (MateIn(2), MateIn(4), False, False),
+        (MateIn(1), Checkmate(white_wins=True), True, False),
+        (Centipawns(-500), MateIn(-4), False, True),
+        (MateIn(5), Centipawns(600), False, True),
+        (Centipawns(900), MateIn(3), True, False),
+    ],
+)
+def test_mates(before: Score, after: Score, first_choice: bool, doubt: bool) -> None:
+    assert doubtful(STEP, at(before), at(after), white=True, first_choice=first_choice) is doubt
+
+
+def test_both_sides_of_a_doubtful_move_are_deepened() -> None:
+    scores = [0, 0, -112, -112, 300]
+    evaluations = [at(Centipawns(cp), "a1a2") for cp in scores]
+    played = ["b1b2"] * 4
+    assert to_deepen(STEP, evaluations, played, white_first=False) == {1, 2}
+    # As White's moves they lose at 1 → 2 too for Black's turn: the loss is the mover's only.
+    assert to_deepen(STEP, evaluations, played, white_first=True) == set()
