@@ -14,8 +14,8 @@ info depth 2 seldepth 2 multipv 1 score cp 50 nodes 66 nps 33000 hashfull 0 tbhi
 info depth 3 currmove e2e4 currmovenumber 1
 info depth 3 seldepth 3 multipv 1 score cp 71 nodes 120 nps 60000 hashfull 0 tbhits 0 time 2 pv e2e4 e7e5 g1f3
 info depth 4 seldepth 4 multipv 1 score cp 40 lowerbound nodes 200 nps 1 hashfull 0 tbhits 0 time 3 pv e2e4
-info depth 4 seldepth 5 multipv 1 score cp 38 nodes 285 nps 1 hashfull 0 tbhits 0 time 3 pv e2e4 e7e5 g1f3 b8c6
-info depth 5 seldepth 5 multipv 1 score cp 10 upperbound nodes 500 nps 1 hashfull 0 tbhits 0 time 4 pv e2e4 e7e5
+info depth 4 seldepth 5 multipv 1 score cp 38 nodes 285 nps 1 hashfull 0 time 3 pv e2e4 e7e5 g1f3 b8c6
+info depth 5 seldepth 5 multipv 1 score cp 10 upperbound nodes 500 nps 1 hashfull 0 time 4 pv e2e4 e7e5
 bestmove e2e4 ponder e7e5
 """
 

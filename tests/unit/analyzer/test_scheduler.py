@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass
 
 import pytest
@@ -24,8 +25,8 @@ def drained(*items: Item) -> list[tuple[str, int]]:
     for item in items:
         queue.push(item)
     order = []
-    while (item := queue.pop()) is not None:
-        order.append((item.job_id, item.size))
+    while (taken := queue.pop()) is not None:
+        order.append((taken.job_id, taken.size))
     assert len(queue) == 0
     return order
 
@@ -71,8 +72,8 @@ def test_everything_comes_out_once_and_in_the_order_of_priority(made: list[tuple
     for item in items:
         queue.push(item)
     out: list[Item] = []
-    while (item := queue.pop()) is not None:
-        out.append(item)
+    while (popped := queue.pop()) is not None:
+        out.append(popped)
     assert sorted(map(id, out)) == sorted(map(id, items))
     assert [item.priority for item in out] == sorted((item.priority for item in items), reverse=True)
     for priority in {item.priority for item in items}:
@@ -80,7 +81,7 @@ def test_everything_comes_out_once_and_in_the_order_of_priority(made: list[tuple
         for job in set(taken):
             # While a job has games left, no other one has two turns between two of its turns.
             at = [index for index, name in enumerate(taken) if name == job]
-            for before, after in zip(at, at[1:], strict=False):
+            for before, after in itertools.pairwise(at):
                 between = taken[before + 1 : after]
                 assert len(between) == len(set(between))
 
@@ -139,8 +140,8 @@ async def test_cancelling_takes_work_out_of_the_queue_or_stops_it() -> None:
     first = asyncio.create_task(scheduler.submit(endless, job_id="a", priority=0, size=1))
     await started.wait()
     second = asyncio.create_task(scheduler.submit(never, job_id="a", priority=0, size=1))
-    while scheduler.waiting == 0:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it submits in its first step
+    assert scheduler.waiting == 1
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second

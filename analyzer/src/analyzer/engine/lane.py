@@ -121,7 +121,7 @@ class EngineLane:
         if self._failures:
             longest = min(_FIRST_BACKOFF * 2 ** (self._failures - 1), _LONGEST_BACKOFF)
             await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311  jitter
-        self.restarts += 1
+        self.restarts += self._failures > 0
         engine = await self._started()
         try:
             await engine.new_game(chess960=self._chess960)
