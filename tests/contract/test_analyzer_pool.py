@@ -97,6 +97,15 @@ async def test_a_permanent_failure_is_final() -> None:
         assert len(analyzer.games) == 1
 
 
+async def test_a_game_beyond_the_contracts_bound_is_refused_without_a_word_to_the_analyzer() -> None:
+    async with ScriptedAnalyzer() as analyzer, running(analyzer) as pool:
+        huge, ended = await outcomes(pool, game(pgn="x" * 10_000_000), game())
+        assert isinstance(huge, FailedGame)
+        assert huge.reason == "TOO_LARGE"
+        assert isinstance(ended, AnalyzedGame)
+        assert len(analyzer.games) == analyzer.streams == 1
+
+
 async def test_a_transient_failure_is_tried_on_another_analyzer() -> None:
     def engine_down(sent: pb.Game) -> pb.AnalyzeGamesResponse:
         return failed(sent, pb.GameFailure.REASON_ENGINE, retryable=True)

@@ -20,6 +20,7 @@ from rookify.analysis.v1 import analysis_pb2 as pb
 
 log = structlog.get_logger()
 
+MAX_PGN_BYTES = 256 * 1024  # the contract's bound on Game.pgn
 MAX_TRIES = 3  # of a game whose engine fails: the design's limit
 # Of a game that was on a stream which broke. Most such games are innocent (the node was replaced), so more
 # are allowed; but one that takes its analyzer down with it must not do so for ever.
@@ -62,8 +63,14 @@ class AnalyzerPool:
         The future ends with the game's outcome: whatever happens to analyzers meanwhile is not the caller's
         business. `cancel` cancels it.
         """
+        outcome: asyncio.Future[GameOutcome] = asyncio.get_running_loop().create_future()
+        if (size := len(game.pgn.encode())) > MAX_PGN_BYTES:
+            # Refused here, as an analyzer would: a message beyond gRPC's limit would break the whole stream.
+            message = f"the PGN has {size:,} bytes; at most {MAX_PGN_BYTES:,} are analyzed"
+            outcome.set_result(FailedGame(game.game_id, "TOO_LARGE", message))
+            return outcome
         await self._queue.room(game.job_id)
-        ticket = Ticket(game, asyncio.get_running_loop().create_future())
+        ticket = Ticket(game, outcome)
         self._tickets.setdefault(game.job_id, set()).add(ticket)
         self._queue.put(ticket)
         self._deal()
