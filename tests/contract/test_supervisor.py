@@ -175,7 +175,7 @@ async def test_cancelled_while_starting_leaves_nothing(tmp_path: Path) -> None:
 
 
 OWNER = """
-import asyncio, sys
+import asyncio, os, sys
 from pathlib import Path
 from orchestrator.local.child import Child, ChildSpec
 from orchestrator.local.supervisor import supervising
@@ -183,7 +183,7 @@ from orchestrator.local.supervisor import supervising
 async def main():
     async with supervising(print) as supervisor:
         argv, listen, log = [sys.executable, sys.argv[1]], sys.argv[2], Path(sys.argv[3])
-        child = Child(ChildSpec("one", argv, {"CHILD_LISTEN": listen}, health=listen), log)
+        child = Child(ChildSpec("one", argv, {**os.environ, "CHILD_LISTEN": listen}, health=listen), log)
         await supervisor.start(child)
         print(child.pid, flush=True)
         await asyncio.Event().wait()

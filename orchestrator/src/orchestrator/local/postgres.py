@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 _START_SECONDS = 120.0  # crash recovery reads up to max_wal_size again; a slow disk does 10 MB/s
 _LEFTOVER_SECONDS = 10.0  # what a fast shutdown of an earlier owner's server may take
+_NO_PROCESS = 2**30  # above the process ids of any system (Linux: up to 2**22)
 # Its answers to a connection while it is on its way up, or down.
 _NOT_YET = ("starting up", "not yet accepting", "shutting down", "in recovery mode")
 
@@ -198,12 +199,19 @@ async def _connect(conninfo: str) -> None:
 
 async def _stop_leftover(cluster: Path) -> None:
     """A server whose owner was killed: ours is the lock, so nobody else can want it."""
+    record = cluster / "postmaster.pid"
     try:
-        pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        first, _, rest = record.read_text().partition("\n")
+        pid = int(first)
     except (FileNotFoundError, ValueError):
         return
-    # A process id is used again in time, above all in containers: it must be a server of this cluster.
-    if pid <= 0 or f"-D {cluster} " not in f"{await command_line(pid)} ":
+    # Process ids are used again, in containers at once: it must be a server of this cluster.
+    arguments = await command_line(pid)
+    if f"-D {cluster} " not in f"{arguments} ":
+        if Path(arguments.partition(" ")[0]).name not in ("postgres", "postmaster"):
+            # Postgres would take any process of its user for the server. Without a process it still looks
+            # for the old server's shared memory, which removing the file would keep it from.
+            record.write_text(f"{_NO_PROCESS}\n{rest}")
         return
     log.warning("stopping the Postgres that an earlier run left behind", pid=pid)
     for number in (signal.SIGINT, signal.SIGQUIT):

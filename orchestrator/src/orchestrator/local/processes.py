@@ -21,8 +21,9 @@ def die_with_owner(number: signal.Signals) -> Callable[[], None] | None:
     """A `preexec_fn`: on Linux the kernel sends `number` to the child when its owner ends, kill -9 included.
 
     None elsewhere. It is for children started from the main thread: the kernel watches the thread that
-    forked. subprocess runs it after the change of user, which would clear the setting. It only makes two
-    system calls through what is loaded before the fork, so that no lock of another thread can hold it up.
+    forked, and may send the signal again for each further thread of the owner. subprocess runs it after the
+    change of user, which would clear the setting. It only makes two system calls through what is loaded
+    before the fork, so that no lock of another thread can hold it up.
     """
     if not _LINUX:
         return None
