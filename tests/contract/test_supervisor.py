@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.local import child as child_module
+from orchestrator.local import logfiles
 from orchestrator.local.child import Child, ChildSpec
 from orchestrator.local.processes import ProcessFailed, alive, until_gone
 from orchestrator.local.stack import claimable
@@ -213,3 +214,17 @@ async def test_its_log_goes_to_a_file_for_the_owner_alone(tmp_path: Path) -> Non
     await one.stop(5)
     assert f"pid {pid}" in one.log_file.read_text()
     assert one.log_file.stat().st_mode & 0o077 == 0
+
+
+def test_a_log_is_cut_while_its_writer_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "one.log"
+    with logfiles.append(path) as writer:
+        writer.write(b"old " * 100)
+        assert not logfiles.rotate(path, limit=400)
+        writer.write(b"line\n")
+        assert logfiles.rotate(path, limit=400)
+        writer.write(b"new line\n")
+    assert path.read_bytes() == b"new line\n"
+    assert path.with_name("one.log.1").read_bytes() == b"old " * 100 + b"line\n"
+    assert path.with_name("one.log.1").stat().st_mode & 0o077 == 0
+    assert logfiles.read_from(path, 500) == "new line\n"  # an offset from before the cut

@@ -42,6 +42,10 @@ def test_last_message(log: str, message: str) -> None:
             "could not write: No space left on device",
         ),
         (
+            "u@d FATAL:  the database system is starting up\na PANIC:  could not write: No space left",
+            "could not write: No space left",
+        ),
+        (
             'a FATAL:  lock file "postmaster.pid" already exists\na HINT:  Is another postmaster running?',
             'lock file "postmaster.pid" already exists Is another postmaster running?',
         ),

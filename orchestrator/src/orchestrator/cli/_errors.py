@@ -15,6 +15,7 @@ import grpc
 import grpc.aio
 import pydantic
 import typer
+
 from servicekit.errors import ConfigurationError, InvalidInput, RookifyError
 from servicekit.status import RpcFailure, from_rpc_error
 

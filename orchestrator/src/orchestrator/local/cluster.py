@@ -117,6 +117,7 @@ async def major_version(programs: Path) -> int:
 def reason_of(said: str) -> str:
     """The line of Postgres's output that says what was wrong, and the hint where it gives one."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line for line in lines if "FATAL:  the database system is" not in line]  # told to a client
     for mark in ("FATAL:", "PANIC:", "ERROR:", "error:", "could not"):
         for index, line in enumerate(lines):
             if mark in line:

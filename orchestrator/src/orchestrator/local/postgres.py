@@ -162,7 +162,7 @@ class EmbeddedPostgres:
                 {ended, probe}, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
             )
             if ended.done():
-                log.warning("postgres ended at its start", how=describe_exit(ended.result()))
+                log.info("postgres ended at its start", how=describe_exit(ended.result()))
                 return False
             if probe.done():
                 probe.result()
