@@ -22,7 +22,7 @@ SECOND = "create table second (id int references first (id));\n"
 
 @pytest.fixture
 async def empty(postgres_cluster: PostgresCluster) -> AsyncIterator[Database]:
-    """As Postgres makes it, but for the roles, which belong to the whole cluster."""
+    """As Postgres makes it; roles belong to the whole cluster, so another test may have made them."""
     made = await asyncio.to_thread(postgres_cluster.create_database, migrated=False)
     yield made
     await asyncio.to_thread(postgres_cluster.drop_database, made.name)
@@ -122,6 +122,7 @@ async def test_runners_take_turns(empty: Database, folder: Path) -> None:
 
 
 async def test_another_role_than_the_one_that_applied_them(empty: Database, folder: Path) -> None:
+    await migrate.bootstrap(empty.superuser_conninfo)
     await migrate.migrate(empty.superuser_conninfo, folder)
     with pytest.raises(MigrationError, match=r"permission denied .* Connect as the role that applied"):
         await migrate.pending(empty.app_conninfo, folder)
@@ -175,9 +176,9 @@ async def test_bootstrap_makes_a_plain_postgres_like_supabase(empty: Database) -
     ]
 
 
-async def test_bootstrap_needs_a_superuser(empty: Database) -> None:
+async def test_bootstrap_needs_a_superuser(database: Database) -> None:
     with pytest.raises(MigrationError, match="needs a superuser"):
-        await migrate.bootstrap(empty.app_conninfo)
+        await migrate.bootstrap(database.app_conninfo)
 
 
 @pytest.mark.parametrize(
