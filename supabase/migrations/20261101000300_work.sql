@@ -4,14 +4,18 @@
 -- Stores a page of fetched games with the cursor behind it. p_games: [{platform_game_id, url, pgn, white, black,
 -- white_rating, black_rating, user_color, result, time_class, time_control, rated, variant, played_at}], newest first.
 -- p_excluded: {reason: count} of games left out, added to what is known. Returns the job.
--- A game that the user has analyzed already, at least as deep as this job asks, counts as skipped.
+-- A game that the user has analyzed already, at least as deep as this job asks, counts as skipped. Of the rest no
+-- more are taken than p_games_per_day leaves, over all of the user's jobs; others are excluded as "games_per_day".
 create function public.record_games(
-    p_sync_job_id uuid, p_lease_token uuid, p_games jsonb, p_excluded jsonb, p_fetch_cursor jsonb
+    p_sync_job_id uuid, p_lease_token uuid, p_games jsonb, p_excluded jsonb, p_fetch_cursor jsonb,
+    p_games_per_day integer
 ) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
     v_job public.sync_jobs := public.lock_leased_job(p_sync_job_id, p_lease_token);
     v_excluded jsonb;
+    v_room bigint;
+    v_left_out bigint;
 begin
     if v_job.status <> 'fetching' then
         raise exception 'games are found only by a sync job that is fetching' using errcode = 'RK005';
@@ -30,22 +34,37 @@ begin
        set pgn = excluded.pgn, result = excluded.result, played_at = excluded.played_at
      where (g.pgn, g.result, g.played_at) is distinct from (excluded.pgn, excluded.result, excluded.played_at);
 
-    insert into public.sync_job_games (sync_job_id, game_id, user_id, ordinal, outcome)
-    select p_sync_job_id, g.id, v_job.user_id, v_job.games_found + row_number() over (order by n.ordinality),
-           case when exists (
-               select from public.game_analyses a
-                where a.game_id = g.id and public.preset_rank(a.preset) >= public.preset_rank(v_job.preset)
-           ) then 'skipped' else 'queued' end
-      from jsonb_array_elements(p_games) with ordinality n
-      join public.games g on g.user_id = v_job.user_id and g.platform = v_job.platform
-                         and g.platform_game_id = n.value ->> 'platform_game_id'
-     where not exists (
-         select from public.sync_job_games k where k.sync_job_id = p_sync_job_id and k.game_id = g.id);
+    -- One page of a user after the other, so that two jobs cannot both take the last room of the day.
+    perform pg_advisory_xact_lock(hashtextextended('games_per_day ' || v_job.user_id, 0));
+    v_room := p_games_per_day - public.games_analyzed_today(v_job.user_id) - (
+        select count(*) from public.sync_job_games k
+          join public.sync_queue q on q.sync_job_id = k.sync_job_id and q.user_id = v_job.user_id
+         where k.outcome = 'queued');
+    with found as (
+        select g.id, n.ordinality, exists (
+                   select from public.game_analyses a
+                    where a.game_id = g.id and public.preset_rank(a.preset) >= public.preset_rank(v_job.preset)
+               ) as skipped
+          from jsonb_array_elements(p_games) with ordinality n
+          join public.games g on g.user_id = v_job.user_id and g.platform = v_job.platform
+                             and g.platform_game_id = n.value ->> 'platform_game_id'
+         where not exists (
+             select from public.sync_job_games k where k.sync_job_id = p_sync_job_id and k.game_id = g.id)
+    ), counted as (
+        select *, count(*) filter (where not skipped) over (order by ordinality) as place from found
+    ), taken as (
+        insert into public.sync_job_games (sync_job_id, game_id, user_id, ordinal, outcome)
+        select p_sync_job_id, id, v_job.user_id, v_job.games_found + row_number() over (order by ordinality),
+               case when skipped then 'skipped' else 'queued' end
+          from counted where skipped or place <= v_room
+        returning 1
+    )
+    select (select count(*) from found) - (select count(*) from taken) into v_left_out;
 
     select coalesce(jsonb_object_agg(reason, games), '{}') into v_excluded from (
         select reason, sum(games::integer) as games
-          from (select * from jsonb_each_text(v_job.games_excluded) union all select * from jsonb_each_text(p_excluded))
-               as e (reason, games)
+          from (select * from jsonb_each_text(v_job.games_excluded) union all select * from jsonb_each_text(p_excluded)
+                union all select 'games_per_day', v_left_out::text where v_left_out > 0) as e (reason, games)
          group by reason) s;
     -- The time is set by name: a page that brought nothing is progress too.
     update public.sync_jobs set games_excluded = v_excluded, updated_at = clock_timestamp() where id = p_sync_job_id returning * into v_job;

@@ -43,7 +43,7 @@ begin
              'advance_sync_job', 'cancel_sync_job', 'fail_sync_job', 'cleanup_stuck_sync_jobs', 'record_games',
              'take_games', 'record_analyses', 'get_user', 'ensure_user', 'get_sync_jobs', 'list_sync_jobs',
              'sync_job_failures', 'list_finished_games', 'list_game_analyses', 'get_game_analysis', 'get_quota',
-             'get_usage', 'audit_sync_jobs')
+             'get_usage')
     loop
         execute format('revoke all on function %s from public, anon, authenticated', v_function);
         execute format('grant execute on function %s to service_role', v_function);

@@ -18,7 +18,7 @@ from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.store import Store
 from tests.contract.test_store import LEASE
 from tests.support.postgres import Database
-from tests.support.samples import LIMITS, analysis, games, new_sync, new_user
+from tests.support.samples import LIMITS, PER_DAY, analysis, games, new_sync, new_user
 
 
 @dataclass
@@ -54,7 +54,7 @@ async def world(database: Database) -> AsyncIterator[World]:
         claim = await store.claim_sync_job("w", LEASE, 5)
         assert claim is not None
         await store.advance_sync_job(claim, SyncStatus.FETCHING)
-        await store.record_games(claim, games(2), {}, {})
+        await store.record_games(claim, games(2), {}, {}, PER_DAY)
         await store.advance_sync_job(claim, SyncStatus.ANALYZING)
         first, _second = await store.take_games(claim, 0, 2)
         await store.record_analyses(claim, [analysis(first.game_id)])
@@ -134,7 +134,7 @@ async def test_plain_sql_cannot_break_a_rule(world: World, rule: str, statement:
     assert refused.value.sqlstate
     assert refused.value.sqlstate[:2] in ("23", "RK"), rule
     assert await world.run("select to_jsonb(j) from sync_jobs j order by id") == before
-    assert await world.store.audit_sync_jobs() == []
+    assert await world.store.audit_sync_jobs(LIMITS) == []
 
 
 async def test_an_analysis_is_written_only_while_its_job_is_analyzing(world: World) -> None:

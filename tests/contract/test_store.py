@@ -23,7 +23,7 @@ from servicekit.errors import (
     StaleLease,
 )
 from tests.support.postgres import Database
-from tests.support.samples import LIMITS, analysis, failure, games, new_sync, new_user
+from tests.support.samples import LIMITS, PER_DAY, analysis, failure, games, new_sync, new_user
 
 LEASE = timedelta(seconds=30)
 NO_LEASE = timedelta(seconds=-1)  # run out already
@@ -53,7 +53,7 @@ async def analyzing(
     await start(store, user_id, **changes)
     taken = await claim(store)
     await store.advance_sync_job(taken, SyncStatus.FETCHING)
-    await store.record_games(taken, games(count), {}, {"page": 1})
+    await store.record_games(taken, games(count), {}, {"page": 1}, PER_DAY)
     await store.advance_sync_job(taken, SyncStatus.ANALYZING)
     return taken, [game.game_id for game in await store.take_games(taken, 0, 1000)]
 
@@ -156,7 +156,7 @@ class TestLeases:
         assert await store.renew_leases([lost], LEASE) == set()
         for write in (
             store.advance_sync_job(lost, SyncStatus.FETCHING),
-            store.record_games(lost, games(1), {}, {}),
+            store.record_games(lost, games(1), {}, {}, PER_DAY),
             store.take_games(lost, 0, 1),
             store.record_analyses(lost, []),
         ):
@@ -194,8 +194,10 @@ class TestFetching:
         await start(store)
         taken = await claim(store)
         await store.advance_sync_job(taken, SyncStatus.FETCHING)
-        await store.record_games(taken, games(3), {"no_moves": 1}, {"page": 1})
-        job = await store.record_games(taken, games(2, first=4), {"no_moves": 2, "aborted": 1}, {"page": 2})
+        await store.record_games(taken, games(3), {"no_moves": 1}, {"page": 1}, PER_DAY)
+        job = await store.record_games(
+            taken, games(2, first=4), {"no_moves": 2, "aborted": 1}, {"page": 2}, PER_DAY
+        )
         assert (job.games_found, job.games_excluded) == (5, {"no_moves": 3, "aborted": 1})
         await store.release_sync_job(taken)
         again = await claim(store)
@@ -208,9 +210,9 @@ class TestFetching:
         await start(store)
         taken = await claim(store)
         await store.advance_sync_job(taken, SyncStatus.FETCHING)
-        first = await store.record_games(taken, games(3), {"aborted": 1}, {"page": 1})
-        again = await store.record_games(taken, games(3), {"aborted": 1}, {"page": 1})
-        overlapping = await store.record_games(taken, games(4), {}, {"page": 2})
+        first = await store.record_games(taken, games(3), {"aborted": 1}, {"page": 1}, PER_DAY)
+        again = await store.record_games(taken, games(3), {"aborted": 1}, {"page": 1}, PER_DAY)
+        overlapping = await store.record_games(taken, games(4), {}, {"page": 2}, PER_DAY)
         assert again == first
         assert (overlapping.games_found, overlapping.games_excluded) == (4, {"aborted": 1})
 
@@ -218,9 +220,28 @@ class TestFetching:
         await start(store)
         taken = await claim(store)
         before = await store.advance_sync_job(taken, SyncStatus.FETCHING)
-        after = await store.record_games(taken, [], {}, {"page": 1})
+        after = await store.record_games(taken, [], {}, {"page": 1}, PER_DAY)
         assert after.updated_at > before.updated_at
         assert after.revision > before.revision
+
+    async def test_the_days_games_are_shared_exactly_by_a_users_jobs(self, store: Store) -> None:
+        user_id = await new_user(store)
+        claims = []
+        for platform in Platform:
+            await start(store, user_id, platform=platform)
+            claims.append(await claim(store))
+            await store.advance_sync_job(claims[-1], SyncStatus.FETCHING)
+        pages = [
+            store.record_games(
+                taken, games(4, first=first, platform=taken.job.platform), {}, {"page": first}, 10
+            )
+            for taken in claims
+            for first in (1, 5)
+        ]
+        await asyncio.gather(*pages)
+        jobs = [await state(store, taken.job.id) for taken in claims]
+        assert sum(job.games_found for job in jobs) == 10
+        assert sum(job.games_excluded.get("games_per_day", 0) for job in jobs) == 6
 
     @pytest.mark.parametrize(
         ("first", "second", "skipped"),
@@ -257,7 +278,7 @@ class TestAnalyzing:
         assert (job.status, job.error) == (SyncStatus.COMPLETED, "1 game failed")
         assert job.completed_at is not None
         assert await store.sync_job_failures(job.id) == {"ILLEGAL_MOVE": 1}
-        assert await store.audit_sync_jobs() == []
+        assert await store.audit_sync_jobs(LIMITS) == []
 
     async def test_finished_games_come_in_the_order_of_ending_without_a_gap(self, store: Store) -> None:
         taken, ids = await analyzing(store, 4)
@@ -354,6 +375,42 @@ class TestEnding:
         await execute(database, "delete from users where id = %s", taken.job.user_id)
         for table in ("sync_jobs", "sync_queue", "games", "sync_job_games", "game_analyses"):
             assert await fetch(database, f"select count(*) from {table}") == [(0,)]
+
+
+class TestHistory:
+    async def test_every_step_is_kept_with_its_cause(self, store: Store) -> None:
+        taken, ids = await analyzing(store, 1)
+        await store.renew_leases([taken], NO_LEASE)
+        again = await claim(store)
+        await store.record_analyses(again, [analysis(ids[0])])
+        await store.advance_sync_job(again, SyncStatus.COMPLETED)
+        events = await store.list_sync_job_events(taken.job.id)
+        assert [(e.from_status, e.to_status) for e in events] == [
+            (None, "pending"),
+            ("pending", "fetching"),
+            ("fetching", "analyzing"),
+            ("analyzing", "analyzing"),
+            ("analyzing", "completed"),
+        ]
+        assert [e.cause for e in events] == [
+            "started for PaulMorphy on chess.com, 2024-01-01 to 2024-03-31",
+            "claimed by worker",
+            "1 games found, 0 of them analyzed before",
+            "taken over by worker: worker was lost",
+            "1 games analyzed",
+        ]
+        assert [e.at for e in events] == sorted(e.at for e in events)
+
+    async def test_a_failure_is_kept_with_its_reason(self, store: Store) -> None:
+        job = await start(store)
+        await store.fail_sync_job(job.id, "by hand")
+        assert (await store.list_sync_job_events(job.id))[-1].cause == "by hand"
+
+    async def test_it_is_only_added_to(self, store: Store, database: Database) -> None:
+        await start(store)
+        for statement in ("update sync_job_events set cause = 'x'", "delete from sync_job_events"):
+            with pytest.raises(psycopg.DatabaseError, match="only added to"):
+                await execute(database, statement)
 
 
 class TestChanges:

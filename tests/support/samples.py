@@ -10,7 +10,8 @@ from orchestrator.domain import Color, Platform, PlatformGame, TimeClass
 from orchestrator.store.rows import Limits, NewSync
 from orchestrator.store.store import Store
 
-LIMITS = Limits(starts=1000, window_seconds=600, games_per_day=100_000, queued_jobs=10_000)
+PER_DAY = 100_000
+LIMITS = Limits(starts=1000, window_seconds=600, games_per_day=PER_DAY, queued_jobs=10_000)
 
 
 async def new_user(store: Store) -> UUID:

@@ -69,6 +69,8 @@ async def serve(
             platforms,
             analyzers,
             cipher,
+            games_per_day=settings.max_games_per_day,
+            stuck_after=timedelta(seconds=settings.stuck_after),
             capacity=settings.jobs_per_replica,
             lease=timedelta(seconds=settings.lease_seconds),
             write_interval=settings.write_interval,
@@ -84,7 +86,7 @@ async def serve(
         )
         server.add(
             sync_pb2_grpc.add_SyncAdminServiceServicer_to_server,
-            AdminServicer(store),
+            AdminServicer(store, settings),
             services["SyncAdminService"].full_name,
         )
         port = await server.start()

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=30, ge=1, le=3600, description="A job without a heartbeat this long is taken over"
     )
+    stuck_after: float = Field(
+        default=7200, ge=1, description="An active job without progress this long is failed"
+    )
     write_interval: float = Field(
         default=0.2, ge=0, le=10, description="Finished games of a job are written together this often"
     )

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.auth import current_caller
+from orchestrator.quotas import limits
 from orchestrator.service import convert, tokens, validate
+from orchestrator.settings import Settings
 from orchestrator.store.rows import PageKey
 from orchestrator.store.store import Store
 from rookify.sync.v1 import sync_pb2 as pb
@@ -19,8 +21,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class AdminServicer(sync_pb2_grpc.SyncAdminServiceServicer):
     """Raises the errors of `servicekit.errors`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._limits = limits(settings)
 
     async def ListActiveSyncJobs(  # noqa: N802  gRPC's
         self, request: pb.ListActiveSyncJobsRequest, context: Any
@@ -59,7 +62,7 @@ class AdminServicer(sync_pb2_grpc.SyncAdminServiceServicer):
 
     async def AuditSyncJobs(self, request: pb.AuditSyncJobsRequest, context: Any) -> pb.AuditSyncJobsResponse:  # noqa: N802
         await self._require_admin()
-        findings = await self._store.audit_sync_jobs()
+        findings = await self._store.audit_sync_jobs(self._limits)
         return pb.AuditSyncJobsResponse(findings=[convert.finding(found) for found in findings])
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Any) -> pb.GetUsageResponse:  # noqa: N802

@@ -10,9 +10,10 @@ from uuid import UUID
 from orchestrator.auth import current_caller
 from orchestrator.domain import Platform
 from orchestrator.hub import Hub
+from orchestrator.quotas import limits
 from orchestrator.service import convert, tokens, validate, words
 from orchestrator.settings import Settings
-from orchestrator.store.rows import Limits, PageKey, SyncJob
+from orchestrator.store.rows import PageKey, SyncJob
 from orchestrator.store.store import Store
 from orchestrator.token_cipher import TokenCipher
 from rookify.sync.v1 import sync_pb2 as pb
@@ -32,12 +33,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         self._hub = hub
         self._cipher = cipher
         self._settings = settings
-        self._limits = Limits(
-            starts=settings.max_starts_per_window,
-            window_seconds=settings.start_window_seconds,
-            games_per_day=settings.max_games_per_day,
-            queued_jobs=settings.max_queued_jobs,
-        )
+        self._limits = limits(settings)
 
     async def StartSync(self, request: pb.StartSyncRequest, context: Any) -> pb.StartSyncResponse:  # noqa: N802  gRPC's
         new = validate.new_sync(request, self._settings, datetime.now(UTC))

@@ -185,6 +185,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class JobEvent:
+    """A row of `sync_job_events`: a change of status, or (both the same) of the worker."""
+
+    at: datetime
+    from_status: SyncStatus | None
+    to_status: SyncStatus
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     jobs_started: int
     jobs_completed: int

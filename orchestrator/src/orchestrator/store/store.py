@@ -17,6 +17,7 @@ from orchestrator.store.rows import (
     Finding,
     FinishedGame,
     GameAnalysisRow,
+    JobEvent,
     Limits,
     NewSync,
     PageKey,
@@ -130,7 +131,9 @@ class Store:
         games: Sequence[PlatformGame],
         excluded: Mapping[str, int],
         cursor: Mapping[str, Any],
+        games_per_day: int,
     ) -> SyncJob:
+        """Games beyond the user's `games_per_day` are left out, and counted as excluded for it."""
         return await self._one(
             SyncJob,
             "record_games",
@@ -138,6 +141,7 @@ class Store:
             p_games=AsJson([_game_json(game) for game in games]),
             p_excluded=AsJson(dict(excluded)),
             p_fetch_cursor=AsJson(dict(cursor)),
+            p_games_per_day=games_per_day,
         )
 
     async def take_games(self, claim: Claim, after_ordinal: int, limit: int) -> list[QueuedGame]:
@@ -220,8 +224,13 @@ class Store:
     async def get_usage(self, since: datetime) -> Usage:
         return await self._one(Usage, "get_usage", p_since=since)
 
-    async def audit_sync_jobs(self) -> list[Finding]:
-        return await self._all(Finding, "audit_sync_jobs")
+    async def audit_sync_jobs(self, limits: Limits) -> list[Finding]:
+        """Every breach of the compliance rules."""
+        return await self._all(Finding, "audit_sync_jobs", p_limits=AsJson(dataclasses.asdict(limits)))
+
+    async def list_sync_job_events(self, sync_job_id: UUID) -> list[JobEvent]:
+        """The job's history, oldest first; empty for an unknown job."""
+        return await self._all(JobEvent, "list_sync_job_events", p_sync_job_id=sync_job_id)
 
     # How
 

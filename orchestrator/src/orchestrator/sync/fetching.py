@@ -33,11 +33,13 @@ def fetch_request(claim: Claim, token: str | None) -> FetchRequest:
     )
 
 
-async def fetch_games(store: Store, platform: PlatformClient, claim: Claim, token: str | None) -> SyncJob:
+async def fetch_games(
+    store: Store, platform: PlatformClient, claim: Claim, token: str | None, games_per_day: int
+) -> SyncJob:
     """Stores every page with its cursor; the job as it is then. Raises platform errors, or StaleLease."""
     job = claim.job
     async for page in platform.fetch(fetch_request(claim, token)):
-        job = await store.record_games(claim, page.games, page.excluded, page.cursor)
+        job = await store.record_games(claim, page.games, page.excluded, page.cursor, games_per_day)
         log.debug("page stored", games=len(page.games), games_found=job.games_found)
     log.info("games fetched", games_found=job.games_found, excluded=dict(job.games_excluded))
     return job

@@ -51,6 +51,8 @@ class Runner:
         analyzers: Analyzers,
         cipher: TokenCipher,
         *,
+        stuck_after: timedelta,
+        games_per_day: int,
         capacity: int,
         lease: timedelta,
         write_interval: float,
@@ -59,6 +61,8 @@ class Runner:
         self._platforms = platforms
         self._analyzers = analyzers
         self._cipher = cipher
+        self._stuck_after = stuck_after
+        self._games_per_day = games_per_day
         self._capacity = capacity
         self._lease = lease
         self._write_interval = write_interval
@@ -156,7 +160,8 @@ class Runner:
         if status in (SyncStatus.PENDING, SyncStatus.FETCHING):
             encrypted = claim.lichess_token_encrypted
             token = self._cipher.decrypt(encrypted) if encrypted else None
-            await fetch_games(store, self._platforms[claim.job.platform], claim, token)
+            platform = self._platforms[claim.job.platform]
+            await fetch_games(store, platform, claim, token, self._games_per_day)
             await store.advance_sync_job(claim, SyncStatus.ANALYZING)
         await analyze_games(store, self._analyzers, claim, self._write_interval)
         job = (await store.get_sync_jobs([claim.job.id]))[0]
@@ -201,10 +206,13 @@ class Runner:
                     held.task.cancel()
 
     async def _clean(self) -> None:
+        """Ends jobs that nobody can work any more; whichever replica comes first does it."""
         while True:
             try:
-                for job in await self._store.fail_abandoned_sync_jobs(MAX_TAKEOVERS):
+                ended = await self._store.fail_abandoned_sync_jobs(MAX_TAKEOVERS)
+                ended += await self._store.cleanup_stuck_sync_jobs(self._stuck_after, dry_run=False)
+                for job in ended:
                     log.warning("job given up", job_id=str(job.id), error=job.error)
             except RookifyError as error:
-                log.warning("abandoned jobs could not be failed", error=error.message)
+                log.warning("jobs could not be cleaned up", error=error.message)
             await asyncio.sleep(_CLEANING_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311  jitter

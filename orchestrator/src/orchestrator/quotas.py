@@ -1,0 +1,15 @@
+"""The settings' limits as the database takes them."""
+
+from __future__ import annotations
+
+from orchestrator.settings import Settings
+from orchestrator.store.rows import Limits
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        starts=settings.max_starts_per_window,
+        window_seconds=settings.start_window_seconds,
+        games_per_day=settings.max_games_per_day,
+        queued_jobs=settings.max_queued_jobs,
+    )
