@@ -144,7 +144,8 @@ async def test_an_engine_killed_from_outside_is_replaced() -> None:
 
 
 async def test_a_stopped_engine_is_found_by_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analyzer.engine.lane._DEADLINE_FLOOR", 0.3)
+    monkeypatch.setattr("analyzer.engine.lane._DEADLINE_FLOOR", 0.5)
+    monkeypatch.setattr("analyzer.engine.lane._SPEED_BEFORE_MEASURED", 10**9)
     async with lane() as engine:
         await engine.start()
         await engine.new_game(chess960=False)
@@ -268,7 +269,7 @@ async def test_a_stopped_search_leaves_nothing_for_the_next(tmp_path: Path) -> N
 
 
 async def test_what_is_no_engine_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(EngineDied, match="closed its output|exited with code 0"):
+    with pytest.raises(EngineDied, match=r"closed its output|exited with code 0"):
         await EngineProcess.start("/bin/true", hash_mb=1)
     with pytest.raises(EngineDied):
         await EngineProcess.start(str(tmp_path / "missing"), hash_mb=1)

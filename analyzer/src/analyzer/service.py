@@ -59,13 +59,13 @@ class AnalysisServicer(analysis_pb2_grpc.AnalysisServiceServicer):
                     raise response
                 await context.write(response)
         finally:
-            unfinished = session.holds
-            del self._sessions[account]
-            self._ledger.close(account)
+            # Nothing is awaited here: grpc.aio may cancel a call twice, and the second would cut this short.
             for task in tasks:
                 task.cancel()
-            await session.close()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            unfinished = session.holds
+            session.close()
+            del self._sessions[account]
+            self._ledger.close(account)
             self._grant()
             if not self._sessions:
                 self._none_left.set()

@@ -208,14 +208,12 @@ class Session:
             if held.total and now - held.told >= SIGN_OF_LIFE:
                 self._tell(held, now)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """The stream is gone: stop everything that was done for it."""
-        tasks = [held.task for held in self._games.values() if held.task is not None]
         for held in self._games.values():
             held.cancelled = False
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            if held.task is not None:
+                held.task.cancel()
 
     def _progress(self, held: _Held, done: int, total: int) -> None:
         held.done, held.total = done, total
