@@ -122,6 +122,13 @@ async def test_a_players_games_are_synced_analyzed_and_shown(
             while chess.pgn.read_game(file) is not None:
                 count += 1
         assert count == len(games)
+        history = await system.rookify("jobs", "--history", job.id)
+        assert [line.split()[3] for line in history.splitlines()[1:]] == [
+            "pending",
+            "fetching",
+            "analyzing",
+            "completed",
+        ]
         service = await system.token(user_id, "service_role")
         for command in (
             ("admin", "active"),

@@ -77,7 +77,11 @@ class System:
 
     async def rookify(self, *arguments: str, token: str = "", show: bool = False) -> str:
         """Runs a command; what it printed. `show` lets it have the terminal instead."""
-        settings = self.settings | {"ROOKIFY_ORCHESTRATOR": self.address, "ROOKIFY_TOKEN": token}
+        settings = self.settings | {
+            "ROOKIFY_DATA": str(self.data),
+            "ROOKIFY_ORCHESTRATOR": self.address,
+            "ROOKIFY_TOKEN": token,
+        }
         pipe = None if show else asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             *_CLI,

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli import lookup
 from orchestrator.cli.client import Client, run
+from orchestrator.cli.history import show_history
 from orchestrator.cli.options import JobArgument, UserOption
 from orchestrator.cli.output import note, say, show_grid, stdout_console
 from orchestrator.cli.render import job_errors, job_summary, jobs_grid
@@ -21,9 +22,20 @@ _FIRST_PAGE = 20  # what fits on a screen
 def jobs(
     active: Annotated[bool, typer.Option("--active", help="Only those that are not over.")] = False,
     all_pages: Annotated[bool, typer.Option("--all", help="All of them, not only the latest 20.")] = False,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JOB",
+            help="Instead: what became of this sync, step by step. Reads the database itself.",
+            show_default=False,
+        ),
+    ] = None,
     user: UserOption = None,
 ) -> None:
     """List syncs, the latest first."""
+    if history is not None:
+        show_history(history)
+        return
 
     async def work(client: Client) -> tuple[list[sync_pb2.SyncJob], bool]:
         found: list[sync_pb2.SyncJob] = []

@@ -22,7 +22,7 @@ async def ensure_user(settings: Settings, user_id: str) -> None:
 
     `user_id` is a UUID in its usual form. Raises ConfigurationError where no database answers.
     """
-    conninfo = _conninfo(settings)
+    conninfo = conninfo_of(settings)
     try:
         async with await psycopg.AsyncConnection.connect(conninfo, connect_timeout=10) as connection:
             await connection.execute("set role service_role")  # never more rights than the service has
@@ -39,7 +39,8 @@ async def ensure_user(settings: Settings, user_id: str) -> None:
         raise RookifyError(f"cannot make the row of user {user_id}: {_said(error)}") from error
 
 
-def _conninfo(settings: Settings) -> str:
+def conninfo_of(settings: Settings) -> str:
+    """That of DATABASE_URL, or of the running `rookify up`; ConfigurationError where none runs."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     conninfo = running_conninfo(settings.data.expanduser())

@@ -1,0 +1,35 @@
+"""`rookify jobs --history`: read from the database itself, since it is for those who run the system."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from orchestrator.cli.arguments import parse_uuid
+from orchestrator.cli.grid import Column, Grid
+from orchestrator.cli.output import show_grid
+from orchestrator.cli.words import NOTHING, clean
+from orchestrator.local.history import read_history
+from orchestrator.settings import Settings, load_settings
+from orchestrator.store.rows import JobEvent
+from servicekit.errors import NotFound
+
+
+def show_history(job: str) -> None:
+    """Every change of the status or worker of the job with this id, oldest first. Raises NotFound."""
+    events = asyncio.run(read_history(load_settings(Settings), UUID(parse_uuid(job))))
+    if not events:
+        raise NotFound(f"there is no sync job {job}")
+    show_grid(history_grid(events))
+
+
+def history_grid(events: list[JobEvent]) -> Grid:
+    grid = Grid([Column("time (UTC)"), Column("from"), Column("to"), Column("cause", shrinks=1, least=20)])
+    for event in events:
+        grid.add(
+            f"{event.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
+            event.from_status.value if event.from_status else NOTHING,
+            event.to_status.value,
+            clean(event.cause),
+        )
+    return grid
