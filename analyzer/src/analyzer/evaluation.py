@@ -7,6 +7,8 @@ from enum import Enum
 
 from analyzer.scores import Score
 
+LINE_PLIES = 12  # of a principal variation that are kept; as many as lichess keeps
+
 
 class Source(Enum):
     SEARCHED = "searched"

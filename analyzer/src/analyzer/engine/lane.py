@@ -15,12 +15,12 @@ from analyzer.engine.errors import EngineError, EngineFailed, EngineNonsense
 from analyzer.engine.output import SearchOutput
 from analyzer.engine.process import EngineProcess
 from analyzer.engine.request import Limit, Position
+from analyzer.evaluation import LINE_PLIES
 from analyzer.scores import MateIn, flipped
 
 log = structlog.get_logger()
 
 ATTEMPTS = 3  # engines that one position may cost before its game is given up
-_LINE_PLIES = 12  # of a principal variation that are kept; as many as lichess keeps
 _FIRST_BACKOFF = 0.1  # seconds; doubled with each failure in a row
 _LONGEST_BACKOFF = 5.0
 
@@ -158,7 +158,7 @@ def _checked(found: SearchOutput, board: chess.Board) -> SearchOutput:
         raise EngineNonsense(f"{found.line[0]} is said to mate in {board.fen()}, and does not")
     return SearchOutput(
         score=found.score if board.turn else flipped(found.score),
-        line=found.line[:_LINE_PLIES],
+        line=found.line[:LINE_PLIES],
         depth=found.depth,
         nodes=found.nodes,
         swing=found.swing,

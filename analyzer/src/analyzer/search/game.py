@@ -10,7 +10,7 @@ import chess
 
 from analyzer.engine.lane import EngineLane
 from analyzer.engine.request import Limit, Position
-from analyzer.evaluation import Evaluation, Source
+from analyzer.evaluation import LINE_PLIES, Evaluation, Source
 from analyzer.pgn import ParsedGame
 from analyzer.scores import Centipawns, Checkmate, before_only_move
 from analyzer.search.budget import Plan, to_deepen
@@ -95,7 +95,7 @@ class _GameSearch:
         move, after = self._game.moves[ply], self._found[ply + 1]
         return Evaluation(
             score=before_only_move(after.score, white=move.white),
-            line=(move.uci, *after.line[:-1]),
+            line=(move.uci, *after.line)[:LINE_PLIES],
             source=Source.FORCED,
             depth=after.depth + 1,
             swing=after.swing,
