@@ -80,7 +80,13 @@ begin
     end if;
 
     v_limit := (p_limits ->> 'queued_jobs')::integer;
-    select count(*) into v_used from public.sync_queue where lease_expires_at = '-infinity';
+    v_used := public.waiting_jobs();
+    -- Near the limit one start waits for the other, so that it is exact; far from it nobody need wait. Between this
+    -- count and its commit stand at most as many other starts as there are connections: far fewer than a hundred.
+    if v_used >= v_limit - 100 then
+        perform pg_advisory_xact_lock(hashtextextended('queued_jobs', 0));
+        v_used := public.waiting_jobs();
+    end if;
     if v_used >= v_limit then
         perform public.refuse_for_quota('queued_jobs', v_limit, v_used, now() + interval '1 minute',
             'the system has as many syncs waiting as it takes; try again soon');
@@ -108,6 +114,11 @@ begin
         'quota', p_quota, 'limit', p_limit, 'used', p_used,
         'retry_seconds', ceil(greatest(extract(epoch from p_reset - now()), 1)))::text;
 end $$;
+
+create function public.waiting_jobs() returns integer
+language sql volatile security definer set search_path = '' as $$
+    select count(*)::integer from public.sync_queue where lease_expires_at = '-infinity'
+$$;
 
 create function public.games_analyzed_today(p_user_id uuid) returns integer
 language sql stable security definer set search_path = '' as $$
@@ -215,6 +226,16 @@ begin
     if v_job.status <> p_status then
         update public.sync_jobs set status = p_status, error = p_error where id = p_sync_job_id returning * into v_job;
     end if;
+    return public.sync_job_json(v_job);
+end $$;
+
+-- Says what an active job waits for, in its `error`, until its status changes or '' is said.
+create function public.note_sync_job(p_sync_job_id uuid, p_lease_token uuid, p_notice text) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+    v_job public.sync_jobs := public.lock_leased_job(p_sync_job_id, p_lease_token);
+begin
+    update public.sync_jobs set error = nullif(p_notice, '') where id = p_sync_job_id returning * into v_job;
     return public.sync_job_json(v_job);
 end $$;
 

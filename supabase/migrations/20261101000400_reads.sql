@@ -101,6 +101,9 @@ language sql stable security definer set search_path = '' as $$
     union all
     select jsonb_build_object('name', 'games_per_day', 'limit', (p_limits ->> 'games_per_day')::integer,
                'used', public.games_analyzed_today(p_user_id), 'reset_at', public.next_utc_day())
+    union all
+    select jsonb_build_object('name', 'queued_jobs', 'limit', (p_limits ->> 'queued_jobs')::integer,
+               'used', public.waiting_jobs(), 'reset_at', null)
 $$;
 
 create function public.get_usage(p_since timestamp with time zone) returns jsonb

@@ -32,7 +32,8 @@ begin
          where p.pronamespace = 'public'::regnamespace and p.proname in (
              'sync_jobs_guard', 'sync_jobs_enqueue', 'sync_jobs_notify', 'sync_job_games_count', 'sync_job_games_guard',
              'game_analyses_count', 'game_analyses_guard', 'game_analyses_kept', 'lock_leased_job', 'refuse_for_quota',
-             'sync_job_json', 'game_summary_json', 'preset_rank', 'games_analyzed_today', 'next_utc_day')
+             'sync_job_json', 'game_summary_json', 'preset_rank', 'games_analyzed_today', 'next_utc_day',
+             'waiting_jobs')
     loop
         execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
     end loop;
@@ -40,7 +41,7 @@ begin
         select p.oid::regprocedure from pg_catalog.pg_proc p
          where p.pronamespace = 'public'::regnamespace and p.proname in (
              'start_sync_job', 'claim_sync_job', 'fail_abandoned_sync_jobs', 'renew_leases', 'release_sync_job',
-             'advance_sync_job', 'cancel_sync_job', 'fail_sync_job', 'cleanup_stuck_sync_jobs', 'record_games',
+             'advance_sync_job', 'note_sync_job', 'cancel_sync_job', 'fail_sync_job', 'cleanup_stuck_sync_jobs', 'record_games',
              'take_games', 'record_analyses', 'get_user', 'ensure_user', 'get_sync_jobs', 'list_sync_jobs',
              'sync_job_failures', 'list_finished_games', 'list_game_analyses', 'get_game_analysis', 'get_quota',
              'get_usage')

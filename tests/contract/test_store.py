@@ -118,7 +118,28 @@ class TestStarting:
         assert refused.value.quota == "syncs_per_window"
         assert timedelta(0) < refused.value.retry_after <= timedelta(seconds=600)
         used = {use.name: use.used for use in await store.get_quota(user_id, limits)}
-        assert used == {"active_syncs_per_platform": 0, "syncs_per_window": 3, "games_per_day": 0}
+        assert used == {
+            "active_syncs_per_platform": 0,
+            "syncs_per_window": 3,
+            "games_per_day": 0,
+            "queued_jobs": 0,
+        }
+
+    async def test_the_queue_of_the_whole_system_is_bounded_exactly(self, store: Store) -> None:
+        limits = Limits(starts=10, window_seconds=600, games_per_day=10, queued_jobs=3)
+        users = [await new_user(store) for _ in range(20)]
+
+        async def one(user_id: UUID) -> bool:
+            try:
+                await store.start_sync_job(new_sync(user_id), limits)
+            except QuotaExceeded as refused:
+                assert refused.quota == "queued_jobs"
+                return False
+            return True
+
+        assert sum(await asyncio.gather(*(one(user_id) for user_id in users))) == 3
+        await claim(store)
+        assert await one(users[0]) or await one(users[-1])
 
     async def test_games_of_the_day_bound_and_then_refuse(self, store: Store) -> None:
         taken, ids = await analyzing(store, 3)
@@ -179,6 +200,16 @@ class TestLeases:
         (failed,) = await store.fail_abandoned_sync_jobs(max_takeovers=2)
         assert (failed.id, failed.status) == (job.id, SyncStatus.FAILED)
         assert "interrupted 2 times" in (failed.error or "")
+
+    async def test_a_job_says_what_it_waits_for_until_it_goes_on(self, store: Store) -> None:
+        await start(store)
+        taken = await claim(store)
+        noted = await store.note_sync_job(taken, "chess.com does not answer; trying again at 19:05 UTC")
+        assert noted.error == "chess.com does not answer; trying again at 19:05 UTC"
+        assert noted.revision == 2
+        assert (await store.note_sync_job(taken, "")).error is None
+        await store.note_sync_job(taken, "waiting")
+        assert (await store.advance_sync_job(taken, SyncStatus.FETCHING)).error is None
 
     async def test_the_end_takes_the_lease_away(self, store: Store) -> None:
         await start(store)

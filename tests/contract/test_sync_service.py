@@ -251,6 +251,30 @@ class TestStartingAndCancelling:
             assert failure.retry_delay is not None
             assert 500 < failure.retry_delay.total_seconds() <= 600
 
+    async def test_two_hundred_starts_at_once_start_one(self, run: Running) -> None:
+        async with run(script=lambda _: "hold", max_starts_per_window=5) as (orchestrator, _):
+            user = await orchestrator.user()
+
+            async def one() -> grpc.StatusCode:
+                try:
+                    await user.call("StartSync", user.request())
+                except grpc.aio.AioRpcError as error:
+                    return error.code()
+                return grpc.StatusCode.OK
+
+            codes = await asyncio.gather(*(one() for _ in range(200)))
+            assert codes.count(grpc.StatusCode.OK) == 1
+            assert codes.count(grpc.StatusCode.ALREADY_EXISTS) == 199
+            quotas = (await user.call("GetQuota", pb.GetQuotaRequest(user_id=str(user.user_id)))).quotas
+            used = {quota.name: (quota.used, quota.limit) for quota in quotas}
+            assert used == {
+                "active_syncs_per_platform": (1, 1),
+                "syncs_per_window": (1, 5),
+                "games_per_day": (0, 5000),
+                "queued_jobs": (0, 10_000),
+                "months_per_sync": (0, 12),
+            }
+
     async def test_cancelling_stops_the_analyzers(self, run: Running) -> None:
         async with run(script=lambda _: "hold") as (orchestrator, analyzer):
             user = await orchestrator.user()

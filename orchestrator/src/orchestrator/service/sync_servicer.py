@@ -93,7 +93,8 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
 
     async def GetQuota(self, request: pb.GetQuotaRequest, context: Any) -> pb.GetQuotaResponse:  # noqa: N802
         quotas = await self._store.get_quota(_own_user(request.user_id), self._limits)
-        return pb.GetQuotaResponse(quotas=[convert.quota(quota) for quota in quotas])
+        months = pb.Quota(name="months_per_sync", limit=self._settings.max_months)
+        return pb.GetQuotaResponse(quotas=[*(convert.quota(quota) for quota in quotas), months])
 
     async def ListGameAnalyses(  # noqa: N802
         self, request: pb.ListGameAnalysesRequest, context: Any

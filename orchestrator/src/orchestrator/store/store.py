@@ -109,6 +109,10 @@ class Store:
             SyncJob, "advance_sync_job", **_leased(claim), p_status=status.value, p_error=error
         )
 
+    async def note_sync_job(self, claim: Claim, notice: str) -> SyncJob:
+        """Says in the job's `error` what it waits for; an empty notice takes it back."""
+        return await self._one(SyncJob, "note_sync_job", **_leased(claim), p_notice=notice)
+
     async def cancel_sync_job(self, sync_job_id: UUID, user_id: UUID | None) -> SyncJob:
         return await self._one(SyncJob, "cancel_sync_job", p_sync_job_id=sync_job_id, p_user_id=user_id)
 

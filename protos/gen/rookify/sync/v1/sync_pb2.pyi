@@ -234,7 +234,7 @@ class SyncJob(message.Message):
     """Games that could not be analyzed. Completed means analyzed + skipped + failed = found."""
     error: builtins.str
     """What went wrong, a sentence that the player can act on: why the sync failed, or, of a completed one, how
-    many games could not be analyzed and why. Empty: nothing did.
+    many games could not be analyzed and why; of one that is not over, what it waits for. Empty: nothing.
     """
     revision: builtins.int
     """Grows with every change of the job, so that of two messages the newer can be told. At least 1."""
@@ -752,6 +752,8 @@ class Quota(message.Message):
     """active_syncs_per_platform: active jobs on the platform that has most of them.
     syncs_per_window: syncs started in the last ten minutes (unless set otherwise).
     games_per_day: games analyzed since midnight UTC.
+    queued_jobs: jobs of all users that wait for a worker.
+    months_per_sync: how many months one sync may span; nothing is used up.
     Other names may come; show what is not known as it stands.
     """
     limit: builtins.int
