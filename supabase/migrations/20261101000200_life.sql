@@ -132,15 +132,17 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Takes one waiting job, or one whose worker was lost: at most one row. Fair between users: whose jobs hold the
--- fewest leases comes first, then who waited longest.
-create function public.claim_sync_job(p_owner text, p_lease_seconds double precision, p_max_takeovers integer)
-returns setof jsonb
+-- fewest leases comes first, then who waited longest. p_held: jobs that the worker holds already; where their leases
+-- ran out because the database was away, it renews them, and does not take them over from itself.
+create function public.claim_sync_job(
+    p_owner text, p_lease_seconds double precision, p_max_takeovers integer, p_held uuid[]
+) returns setof jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
     v_queue public.sync_queue;
 begin
     select q.* into v_queue from public.sync_queue q
-     where q.lease_expires_at < now() and q.takeovers < p_max_takeovers
+     where q.lease_expires_at < now() and q.takeovers < p_max_takeovers and q.sync_job_id <> all (p_held)
      order by (select count(*) from public.sync_queue h where h.user_id = q.user_id and h.lease_expires_at >= now()),
               q.enqueued_at
      limit 1 for update of q skip locked;

@@ -187,6 +187,12 @@ class TestLeases:
         assert await store.renew_leases([taken], LEASE) == {taken.job.id}
         await store.advance_sync_job(taken, SyncStatus.FETCHING)
 
+    async def test_a_worker_does_not_take_its_own_job_over(self, store: Store) -> None:
+        await start(store)
+        taken = await claim(store, NO_LEASE)
+        assert await store.claim_sync_job("worker", LEASE, 5, held=[taken.job.id]) is None
+        assert await store.renew_leases([taken], LEASE) == {taken.job.id}
+
     async def test_a_job_given_back_is_claimed_at_once_and_is_no_takeover(self, store: Store) -> None:
         await start(store)
         await store.release_sync_job(await claim(store))

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         default=16, ge=1, le=1000, description="Jobs that one orchestrator works at once"
     )
     lease_seconds: float = Field(
-        default=30, ge=1, le=3600, description="A job without a heartbeat this long is taken over"
+        default=15, ge=1, le=3600, description="A job without a heartbeat this long is taken over"
     )
     stuck_after: float = Field(
         default=7200, ge=1, description="An active job without progress this long is failed"

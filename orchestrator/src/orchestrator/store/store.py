@@ -80,12 +80,16 @@ class Store:
             p_lichess_token_encrypted=encrypted_token,
         )
 
-    async def claim_sync_job(self, owner: str, lease: timedelta, max_takeovers: int) -> Claim | None:
+    async def claim_sync_job(
+        self, owner: str, lease: timedelta, max_takeovers: int, held: Sequence[UUID] = ()
+    ) -> Claim | None:
+        """A job to work on, other than those held already; None where none waits."""
         rows = await self._call(
             "claim_sync_job",
             p_owner=owner,
             p_lease_seconds=lease.total_seconds(),
             p_max_takeovers=max_takeovers,
+            p_held=list(held),
         )
         return _parse(Claim, {**rows[0], "job": rows[0]}) if rows else None
 

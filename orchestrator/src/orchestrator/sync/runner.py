@@ -117,7 +117,7 @@ class Runner:
         if len(self._held) >= self._capacity:
             return None
         try:
-            return await self._store.claim_sync_job(self._owner, self._lease, MAX_TAKEOVERS)
+            return await self._store.claim_sync_job(self._owner, self._lease, MAX_TAKEOVERS, list(self._held))
         except Unavailable as error:
             log.warning("no jobs can be claimed", error=error.message)
             return None
