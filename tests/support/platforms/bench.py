@@ -28,6 +28,9 @@ QUICK = HttpPolicy(
     read_timeout=0.3,
     connect_timeout=2,
     deadline=5,
+    first_rest=0.05,
+    longest_rest=0.2,
+    patience=1,
 )
 WINDOW = DateWindow(date(2024, 1, 1), date(2024, 3, 31))
 MINUTE = 0.2  # of lichess, in these tests

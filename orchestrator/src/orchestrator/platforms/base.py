@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orchestrator.domain import DateWindow, GameFilter, Platform, PlatformGame
+
+
+def _say_nothing(_notice: str | None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,9 @@ class FetchRequest:
     `cursor` is the last page's, from an earlier run that was cut off: fetching goes on after that page.
     `max_games` counts games that pass the filter, over all runs; 0 means no limit.
     `already_fetched` is how many of them earlier runs have stored.
+    `on_notice` is called, and must not raise, whenever the fetch has to wait for the platform: with a short
+    sentence for the player ("chess.com does not answer (it cannot be reached); trying again at 19:05 UTC"),
+    again where that changes, and with None when the fetch goes on.
     """
 
     username: str
@@ -25,6 +31,7 @@ class FetchRequest:
     already_fetched: int = 0
     token: str | None = field(default=None, repr=False)
     cursor: Mapping[str, Any] | None = None
+    on_notice: Callable[[str | None], None] = field(default=_say_nothing, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from orchestrator.domain import Platform
+from orchestrator.platforms.answers import BROKEN, Transient, read_bounded
 from orchestrator.platforms.base import FetchPage, FetchRequest
 from orchestrator.platforms.chesscom_format import MonthEntry, archive_months, month_entries
 from orchestrator.platforms.entries import PageBuilder
@@ -25,7 +26,8 @@ from orchestrator.platforms.errors import (
     PlatformUnavailable,
     UnknownPlayer,
 )
-from orchestrator.platforms.http import BROKEN, HttpPolicy, PlatformHttp, Transient, read_bounded
+from orchestrator.platforms.gate import Waiter
+from orchestrator.platforms.http import HttpPolicy, PlatformHttp
 from orchestrator.platforms.usernames import validate_username
 from orchestrator.platforms.window import Month, touches
 
@@ -88,11 +90,12 @@ class ChessComClient:
         if builder.satisfied():
             return
         reached = _Position.of(request.cursor)
-        player, months = await self._archives(name)
+        waiter = self._http.waiter(request.on_notice)
+        player, months = await self._archives(name, waiter)
         for month in months:
             if not touches(request.window, month) or (reached and reached.done_with(month)):
                 continue
-            for entry in await self._month(player, month):
+            for entry in await self._month(player, month, waiter):
                 if reached and reached.is_before(month, entry):
                     continue
                 builder.take(entry.value)
@@ -102,7 +105,7 @@ class ChessComClient:
                     return
             yield builder.page(_Position(month, None).cursor())
 
-    async def _archives(self, name: str) -> tuple[str, list[Month]]:
+    async def _archives(self, name: str, waiter: Waiter) -> tuple[str, list[Month]]:
         """The player's name as chess.com has it now (lower case), and the months with games, newest first."""
 
         async def read(answer: httpx.Response) -> tuple[str, list[Month]]:
@@ -118,12 +121,13 @@ class ChessComClient:
 
         return await self._http.get(
             f"/player/{name}/games/archives",
+            waiter,
             what=f"the list of {name}'s months",
             read=read,
             refuse=refuse,
         )
 
-    async def _month(self, player: str, month: Month) -> list[MonthEntry]:
+    async def _month(self, player: str, month: Month, waiter: Waiter) -> list[MonthEntry]:
         what = f"the games of {month}"
 
         async def read(answer: httpx.Response) -> list[MonthEntry]:
@@ -143,7 +147,11 @@ class ChessComClient:
             return _refusal(status, message, player)
 
         return await self._http.get(
-            f"/player/{player}/games/{month.year:04}/{month.month:02}", what=what, read=read, refuse=refuse
+            f"/player/{player}/games/{month.year:04}/{month.month:02}",
+            waiter,
+            what=what,
+            read=read,
+            refuse=refuse,
         )
 
 

@@ -1,16 +1,14 @@
-"""Requests to a platform: one at a time, bounded, retried, its 429 obeyed by every job of the process."""
+"""Requests to a platform: one at a time, bounded, retried; its 429 and its outages heeded by every job."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import random
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import TypeVar
 
@@ -19,25 +17,30 @@ import stamina
 import structlog
 
 from orchestrator.domain import Platform
+from orchestrator.platforms.answers import (
+    RateLimited,
+    Transient,
+    error_message,
+    in_words,
+    retry_after_seconds,
+)
+from orchestrator.platforms.breaker import Breaker
 from orchestrator.platforms.errors import PlatformError, PlatformUnavailable
-from orchestrator.platforms.gate import Gate, HeldTooLong
+from orchestrator.platforms.gate import Gate, HeldTooLong, Waiter
 from servicekit.errors import ConfigurationError
 
 T = TypeVar("T")
 log = structlog.get_logger()
 
-# What reading JSON of unknown origin raises: broken syntax or UTF-8, another shape, brackets without end.
-BROKEN = (ValueError, RecursionError)
-ERROR_BODY_BYTES = 16 * 1024  # both platforms' error answers are a line of JSON
-MESSAGE_CHARS = 200
+NOTICE_SECONDS = 5  # a pause shorter than that is over before anybody has read of it
 
 
 @dataclass(frozen=True, slots=True)
 class HttpPolicy:
     """How patient a client is. Seconds throughout."""
 
-    # 8 tries wait 0.5, 1, 2, 4, 8, 16, 30 between them: a platform that is down for a minute is waited out,
-    # and the jobs of others go on meanwhile, since the waits are outside the gate.
+    # 8 tries wait 0.5, 1, 2, 4, 8, 16, 30 between them, as long as others get their answers: then it is this
+    # one thing that cannot be had. The jobs of others go on meanwhile, since the waits are outside the gate.
     attempts: int = 8
     first_wait: float = 0.5
     longest_wait: float = 30
@@ -47,15 +50,15 @@ class HttpPolicy:
     # For one whole request: 64 MiB at 2 Mbit/s. It bounds what an answer that trickles can hold up.
     deadline: float = 300
     rate_limit_pause: float = 0  # the shortest pause after a 429, for all jobs of the process
-    longest_hold: float = 900  # a job waits this long for a platform's Retry-After, not longer
-
-
-class Transient(Exception):
-    """One attempt failed in a way that another may not; the text ends the sentence "it failed: …"."""
-
-
-class RateLimited(Transient):
-    """429. The gate is held already: it does the waiting, for this request as for everyone's."""
+    # So many failed attempts without an answer between them, whosoever they were, and the platform is left
+    # alone: for 5, 10, 20, 40, then 60 seconds at a time. A blip costs seconds, the end of an outage is found
+    # within a minute, and the platform has one request a minute of each process to bear.
+    failures_in_a_row: int = 3
+    first_rest: float = 5
+    longest_rest: float = 60
+    # A job waits this long, all in all, for a platform that is left alone or has asked for a pause. An outage
+    # of ten minutes is no reason to start a sync again by hand.
+    patience: float = 900
 
 
 class PlatformHttp:
@@ -72,7 +75,9 @@ class PlatformHttp:
     ) -> None:
         self.platform = platform
         self.policy = policy
-        self.gate = Gate(policy.longest_hold)
+        self.gate = Gate()
+        self._breaker = Breaker(policy.failures_in_a_row, policy.first_rest, policy.longest_rest)
+        self._trouble = ""  # the last failure of an attempt, in words
         self._limited_in_a_row = 0
         if not contact.isascii() or not contact.isprintable():
             raise ConfigurationError("ROOKIFY_CONTACT must be a mail address or URL in plain ASCII")
@@ -95,9 +100,14 @@ class PlatformHttp:
     async def aclose(self) -> None:
         await self._client.aclose()
 
+    def waiter(self, on_notice: Callable[[str | None], None]) -> Waiter:
+        """For all requests of one fetch: they share its patience."""
+        return Waiter(self.policy.patience, on_notice)
+
     async def get(
         self,
         path: str,
+        waiter: Waiter,
         *,
         what: str,
         read: Callable[[httpx.Response], Awaitable[T]],
@@ -112,38 +122,79 @@ class PlatformHttp:
         errors.
         """
         tries, policy = 0, self.policy
-        retries = stamina.retry_context(
-            on=_is_worth_a_retry,
-            attempts=policy.attempts,
-            timeout=None,
-            wait_initial=policy.first_wait,
-            wait_max=policy.longest_wait,
-            wait_jitter=policy.jitter,
-        ).with_name(f"{self.platform}: {what}", (), {})
-        try:
-            async for attempt in retries:
-                with attempt:
-                    tries += 1
-                    return await self._once(path, read, refuse, params, headers)
-        except Transient as error:
-            times = "1 try" if tries == 1 else f"{tries} tries"
-            raise PlatformUnavailable(
-                f"{self.platform} did not give {what} ({error}; {times}). "
-                "The sync was stopped so that no game is left out unnoticed; start it again later.",
-                retry_after=timedelta(minutes=1),
-                metadata={"what": what},
-            ) from error
-        except HeldTooLong as error:
-            minutes = -(-int(error.seconds) // 60)
-            raise PlatformUnavailable(
-                f"{self.platform} asks for a pause of {minutes} minutes before it gives {what}; "
-                "start the sync again after that.",
-                retry_after=timedelta(seconds=error.seconds),
-                metadata={"what": what},
-            ) from error
-        raise AssertionError("the retries neither returned nor raised")
+        while True:
+            retries = stamina.retry_context(
+                on=self._is_worth_a_retry,
+                attempts=policy.attempts,
+                timeout=None,
+                wait_initial=policy.first_wait,
+                wait_max=policy.longest_wait,
+                wait_jitter=policy.jitter,
+            ).with_name(f"{self.platform}: {what}", (), {})
+            try:
+                async for attempt in retries:
+                    with attempt:
+                        tries += 1
+                        return await self._once(path, waiter, read, refuse, params, headers)
+            except Transient as error:
+                # While nobody gets an answer it is the platform's trouble, and patience ends it, not a count.
+                if not self._breaker.is_open:
+                    raise self._not_given(f"{what} ({error}; {_times(tries)})", what) from error
+            except HeldTooLong as error:
+                raise self._held(what, tries - 1, error.seconds) from error
+
+    def _is_worth_a_retry(self, error: Exception) -> bool | float:
+        if isinstance(error, RateLimited) or (isinstance(error, Transient) and self._breaker.is_open):
+            return 0.0  # the gate does the waiting, for this request as for everyone's
+        return isinstance(error, Transient)
+
+    def _not_given(self, what_and_why: str, what: str, seconds: float = 60) -> PlatformUnavailable:
+        return PlatformUnavailable(
+            f"{self.platform} did not give {what_and_why}. "
+            "The sync was stopped so that no game is left out unnoticed; start it again later.",
+            retry_after=timedelta(seconds=max(seconds, 60)),
+            metadata={"what": what},
+        )
+
+    def _held(self, what: str, tries: int, seconds: float) -> PlatformUnavailable:
+        """The waiter's patience is at its end, `seconds` before the next request may go out."""
+        if self._breaker.is_open:
+            # Who came during the outage may not have had a try of its own.
+            tried = f"; {_times(tries)}" if tries else ""
+            waited = f"for as long as a sync waits ({self._trouble}{tried})"
+            return self._not_given(f"{what}: it has not answered {waited}", what, seconds)
+        return PlatformUnavailable(
+            f"{self.platform} asks for a pause of {-(-int(seconds) // 60)} minutes before it gives {what}; "
+            "start the sync again after that.",
+            retry_after=timedelta(seconds=seconds),
+            metadata={"what": what},
+        )
 
     async def _once(
+        self,
+        path: str,
+        waiter: Waiter,
+        read: Callable[[httpx.Response], Awaitable[T]],
+        refuse: Callable[[int, str], PlatformError],
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+    ) -> T:
+        async with self.gate.turn(waiter):
+            try:
+                result = await self._exchange(path, read, refuse, params, headers)
+            except RateLimited:
+                self._breaker.succeeded()  # it answers; its pause holds the gate
+                raise
+            except Transient as error:
+                self._failed(error)
+                raise
+            except PlatformError:
+                self._answers()
+                raise
+            self._answers()
+            return result
+
+    async def _exchange(
         self,
         path: str,
         read: Callable[[httpx.Response], Awaitable[T]],
@@ -151,33 +202,31 @@ class PlatformHttp:
         params: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
     ) -> T:
+        """One request and its answer, as the library below has it; `Transient` for all that may pass."""
         deadline, whole = self.policy.deadline, False
-        async with self.gate.turn():
-            try:
-                async with (
-                    asyncio.timeout(deadline),
-                    self._client.stream(
-                        "GET", self._base_url + path, params=params, headers=headers
-                    ) as answer,
-                ):
-                    if answer.status_code != 200:
-                        whole = True
-                        raise await self._failure(answer, refuse)
-                    self._limited_in_a_row = 0
-                    result = await read(answer)
-                    whole = answer.is_closed  # httpx closes what is read to its end
-                    return result
-            except TimeoutError as error:
-                raise Transient(f"no whole answer within {deadline:g} seconds") from error
-            except httpx.TimeoutException as error:
-                raise Transient("no answer in time") from error
-            except httpx.HTTPError as error:
-                raise Transient(_in_words(error)) from error
-            finally:
-                # The platform may not yet know that this one is over (a break, a cancellation), and would
-                # take the next request for a second one at the same time: 429, at lichess for a minute.
-                if not whole:
-                    self.gate.hold(self.policy.first_wait)
+        try:
+            async with (
+                asyncio.timeout(deadline),
+                self._client.stream("GET", self._base_url + path, params=params, headers=headers) as answer,
+            ):
+                if answer.status_code != 200:
+                    whole = True
+                    raise await self._failure(answer, refuse)
+                self._limited_in_a_row = 0
+                result = await read(answer)
+                whole = answer.is_closed  # httpx closes what is read to its end
+                return result
+        except TimeoutError as error:
+            raise Transient(f"no whole answer within {deadline:g} seconds") from error
+        except httpx.TimeoutException as error:
+            raise Transient("no answer in time") from error
+        except httpx.HTTPError as error:
+            raise Transient(in_words(error)) from error
+        finally:
+            # The platform may not yet know that this one is over (a break, a cancellation), and would
+            # take the next request for a second one at the same time: 429, at lichess for a minute.
+            if not whole:
+                self.gate.hold(self.policy.first_wait)
 
     async def _failure(
         self, answer: httpx.Response, refuse: Callable[[int, str], PlatformError]
@@ -186,12 +235,27 @@ class PlatformHttp:
         if status == 429:
             asked = retry_after_seconds(answer.headers.get("Retry-After"), datetime.now(UTC))
             seconds = max(asked or 0, self.policy.rate_limit_pause, self._rate_limit_backoff())
-            self.gate.hold(seconds)
+            pause = f"{self.platform} asks for a pause; going on at {_clock_time(seconds)}"
+            self.gate.hold(seconds, pause if seconds >= NOTICE_SECONDS else None)
             log.warning("rate limited", platform=self.platform, held_seconds=round(seconds, 3))
             return RateLimited("429 Too Many Requests")
         if status >= 500 or status == 408:
             return Transient(f"{status} {answer.reason_phrase}".rstrip())
-        return refuse(status, await _message(answer))
+        return refuse(status, await error_message(answer))
+
+    def _failed(self, error: Transient) -> None:
+        """Counts a failed attempt; when there are too many in a row, everyone leaves the platform alone."""
+        self._trouble = str(error)
+        if rest := self._breaker.failed():
+            log.warning("left alone", platform=self.platform, why=self._trouble, seconds=round(rest, 3))
+            why = f"{self.platform} does not answer ({self._trouble})"
+            self.gate.hold(rest, f"{why}; trying again at {_clock_time(rest)}")
+
+    def _answers(self) -> None:
+        if self._breaker.is_open:
+            log.info("answers again", platform=self.platform)
+        self._breaker.succeeded()
+        self.gate.clear()
 
     def _rate_limit_backoff(self) -> float:
         """Doubles with every 429 in a row, whosoever request it was."""
@@ -207,70 +271,11 @@ def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _is_worth_a_retry(error: Exception) -> bool | float:
-    return 0.0 if isinstance(error, RateLimited) else isinstance(error, Transient)
+def _times(tries: int) -> str:
+    return "1 try" if tries == 1 else f"{tries} tries"
 
 
-async def read_bounded(answer: httpx.Response, limit: int) -> bytes:
-    """The decoded body; `Transient` where it is larger than `limit` bytes."""
-    body = bytearray()
-    async for chunk in answer.aiter_bytes():
-        body += chunk
-        if len(body) > limit:
-            raise Transient(f"an answer of more than {limit // 2**20} MiB")
-    return bytes(body)
-
-
-async def bounded_lines(answer: httpx.Response, limit: int) -> AsyncGenerator[bytes, None]:
-    """The body's lines as they come, blank ones left out; `Transient` where one is over `limit` bytes."""
-    rest = bytearray()
-    async for chunk in answer.aiter_bytes():
-        rest += chunk
-        if b"\n" in chunk:
-            *lines, last = rest.split(b"\n")
-            for line in lines:
-                if line.strip():
-                    yield bytes(line)
-            rest = last
-        if len(rest) > limit:
-            raise Transient(f"a line of more than {limit // 2**20} MiB")
-    if rest.strip():
-        yield bytes(rest)
-
-
-def retry_after_seconds(value: str | None, now: datetime) -> float | None:
-    """A Retry-After header, seconds or an HTTP date, as seconds from `now`; None where it says nothing."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])  # 30 years are enough, and no float overflows
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - now).total_seconds())
-
-
-async def _message(answer: httpx.Response) -> str:
-    """The platform's own short sentence in an error's JSON ("message" or "error"); else an empty text."""
-    try:
-        body = json.loads(await read_bounded(answer, ERROR_BODY_BYTES))
-    except (Transient, *BROKEN):
-        return ""
-    text = (body.get("message") or body.get("error")) if isinstance(body, dict) else None
-    if not isinstance(text, str):
-        return ""
-    return "".join(c if c.isprintable() else " " for c in text)[:MESSAGE_CHARS]
-
-
-def _in_words(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.ConnectError):
-        return "it cannot be reached"
-    if isinstance(error, httpx.TooManyRedirects):
-        return "it redirects in circles"
-    if isinstance(error, httpx.DecodingError):
-        return "an answer that cannot be decoded"
-    return "the connection broke"
+def _clock_time(seconds: float) -> str:
+    """So long from now, as people read it: "19:05 UTC", the next full minute."""
+    when = datetime.now(UTC) + timedelta(seconds=seconds, minutes=1)
+    return f"{when:%H:%M} UTC"

@@ -14,9 +14,10 @@ import httpx
 import structlog
 
 from orchestrator.domain import Platform
+from orchestrator.platforms.answers import BROKEN, Transient, bounded_lines
 from orchestrator.platforms.base import PAGE_GAMES, FetchRequest
 from orchestrator.platforms.errors import BadToken, PlatformError, PlatformRefused, UnknownPlayer
-from orchestrator.platforms.http import BROKEN, PlatformHttp, Transient, bounded_lines
+from orchestrator.platforms.http import PlatformHttp
 from orchestrator.platforms.lichess_format import Line, parse_line
 from orchestrator.platforms.usernames import validate_username
 
@@ -72,6 +73,7 @@ class Export:
 
     def __init__(self, http: PlatformHttp, request: FetchRequest) -> None:
         self._http = http
+        self._waiter = http.waiter(request.on_notice)
         self._player = validate_username(Platform.LICHESS, request.username).lower()
         self._token = request.token
         self._headers = {"Accept": "application/x-ndjson"}
@@ -152,6 +154,7 @@ class Export:
         content = {"pgnInJson": "true", "clocks": "true", "opening": "true", "evals": "false"}
         return await self._http.get(
             f"/api/games/user/{self._player}",
+            self._waiter,
             what=f"the games of {self._player}",
             params={**params, **content, "sort": "dateDesc"},
             headers=self._headers,

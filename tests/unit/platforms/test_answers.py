@@ -1,4 +1,4 @@
-"""The pure parts of requests: Retry-After and the bounds of lines."""
+"""Reading answers: Retry-After and the bounds of lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.platforms.http import Transient, bounded_lines, read_bounded, retry_after_seconds
+from orchestrator.platforms.answers import Transient, bounded_lines, read_bounded, retry_after_seconds
 
 NOW = datetime(2024, 2, 10, 12, tzinfo=UTC)
 
