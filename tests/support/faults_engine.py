@@ -1,0 +1,128 @@
+"""The real Stockfish behind a wrapper that misbehaves when it is told to.
+
+    engine = TroubledEngine.make(folder, poison="e2e4 e7e5 g1f3 d7d6 d2d4 c8g4")
+    ...ROOKIFY_STOCKFISH=str(engine.path)...
+    engine.arm("garbage")       the next search of any engine goes wrong, once
+    engine.armed                False once it has
+
+A search of a position behind the poison's moves ends its engine, each time; `engine.poisoned` counts them.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from analyzer.engine.discovery import find_stockfish
+
+Trouble = Literal[
+    "garbage",  # bytes that are no UCI, then a best move without a score
+    "close",  # closes its output and stays
+    "no_score",  # a legal-looking best move and nothing else
+    "stop",  # SIGSTOP, as the search begins
+    "die",  # exits as the search begins
+]
+
+# Stockfish writes to the wrapper's own output; only what it is told goes through here.
+_SCRIPT = """#!{python} -IS
+import os, signal, subprocess, sys, time
+
+FOLDER, POISON = {folder!r}, {poison!r}
+engine = subprocess.Popen([{stockfish!r}], stdin=subprocess.PIPE)
+position = ""
+
+
+def leave(code):
+    engine.kill()
+    engine.wait()
+    os._exit(code)
+
+
+def say(text):
+    os.write(1, text)
+
+
+def trouble():
+    try:
+        os.rename(FOLDER + "/armed", FOLDER + "/taken." + str(os.getpid()))  # one engine alone gets it
+    except FileNotFoundError:
+        return ""
+    with open(FOLDER + "/taken." + str(os.getpid())) as file:
+        return file.read()
+
+
+for line in sys.stdin:
+    if line.startswith("position"):
+        position = line
+    if line.startswith("go"):
+        if POISON and "moves " + POISON in position:
+            with open(FOLDER + "/poisoned", "a") as file:
+                file.write("x")
+            leave(3)
+        kind = trouble()
+        if kind == "die":
+            leave(3)
+        elif kind == "stop":
+            os.kill(engine.pid, signal.SIGSTOP)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif kind == "close":
+            engine.kill()
+            engine.wait()
+            os.close(1)
+            time.sleep(1000)
+        elif kind == "garbage":
+            say(b"\\xff\\x00info score\\n\\x80\\xfe depth cp mate\\ninfo depth 9 score cp banana pv e2e4\\n")
+            say(b"bestmove \\xff\\xfe\\n")
+            continue
+        elif kind == "no_score":
+            say(b"info depth 9 nodes 1000 nps 100000 time 10\\nbestmove e2e4\\n")
+            continue
+    engine.stdin.write(line.encode())
+    engine.stdin.flush()
+leave(0)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TroubledEngine:
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path, *, poison: str = "") -> TroubledEngine:
+        """`poison`: moves from the start of a game, in UCI."""
+        folder.mkdir(exist_ok=True)
+        engine = cls(folder)
+        engine.path.write_text(
+            _SCRIPT.format(
+                python=sys.executable, folder=str(folder), poison=poison, stockfish=find_stockfish()
+            )
+        )
+        engine.path.chmod(0o755)
+        return engine
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "engine"
+
+    def arm(self, trouble: Trouble) -> None:
+        """By rename, so that no engine reads half of it."""
+        assert not self.armed, "the trouble before has not come yet"
+        partial = self.folder / "arming"
+        partial.write_text(trouble)
+        partial.rename(self.folder / "armed")
+
+    @property
+    def armed(self) -> bool:
+        return (self.folder / "armed").exists()
+
+    def troubled(self) -> list[int]:
+        """The processes that took a trouble so far."""
+        return [int(file.suffix[1:]) for file in self.folder.glob("taken.*")]
+
+    @property
+    def poisoned(self) -> int:
+        """Engines that the poison has cost."""
+        file = self.folder / "poisoned"
+        return len(file.read_text()) if file.exists() else 0
