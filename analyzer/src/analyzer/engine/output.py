@@ -27,32 +27,34 @@ class SearchOutput:
 def parse(output: bytes) -> SearchOutput:
     """All lines from `go` to `bestmove`, that one included. Raises EngineNonsense where they hold no answer.
 
-    Of each depth the last exact score counts: lowerbound and upperbound say only on which side of it the
-    score is.
+    Read from the end, and no further than is used. Of each depth the last exact score counts: lowerbound and
+    upperbound say only on which side of it the score is.
     """
-    infos: dict[int, list[bytes]] = {}
-    best = ""
+    lines = output.splitlines()
+    best = _word(lines[-1].split(), 1)
+    infos: dict[int, list[bytes]] = {}  # the last depth first
     nodes = 0
-    for line in output.splitlines():
-        if line.startswith(b"bestmove"):
-            best = _word(line.split(), 1)
-        elif line.startswith(b"info") and b" score " in line and b" string " not in line:
-            words = line.split()
-            nodes = max(nodes, _number(words, b"nodes"))
-            if b"lowerbound" not in words and b"upperbound" not in words and _number(words, b"multipv") <= 1:
-                infos[_number(words, b"depth")] = words
+    for line in reversed(lines):
+        if not line.startswith(b"info") or b" score " not in line or b" string " in line:
+            continue
+        words = line.split()
+        nodes = nodes or _number(words, b"nodes")
+        if b"lowerbound" not in words and b"upperbound" not in words and _number(words, b"multipv") <= 1:
+            infos.setdefault(_number(words, b"depth"), words)
+            if len(infos) == _SWING_DEPTHS:
+                break
     if not best or best in ("(none)", "0000"):
         raise EngineNonsense("no best move for a position that has legal moves")
     if not infos:
         raise EngineNonsense("no exact score")
-    last = next(reversed(infos.values()))
+    last = next(iter(infos.values()))
     line_told = _line(last)
     return SearchOutput(
         score=_score(last),
         line=line_told if line_told[:1] == (best,) else (best,),
         depth=_number(last, b"depth"),
         nodes=nodes,
-        swing=_swing(list(infos.values())[-_SWING_DEPTHS:]),
+        swing=_swing(list(infos.values())),
     )
 
 

@@ -20,6 +20,7 @@ _LAUNCHER = str(Path(__file__).with_name("launch.py"))
 _HANDSHAKE = 20.0  # seconds for start-up: loading a network of 60 MB from a cold disk on a busy machine
 _SETTLE = 2.0  # seconds for an engine to obey `stop`; it looks at its input every few milliseconds
 _GOODBYE = 1.0  # seconds for an engine to obey `quit`
+_CHUNK = 65536  # bytes; a pipe holds no more
 _MAX_OUTPUT = 8 * 1024 * 1024  # bytes of one answer; ten minutes of Stockfish stay below 1 MB
 
 
@@ -37,22 +38,31 @@ class EngineProcess(asyncio.SubprocessProtocol):
         self._waiter: asyncio.Future[bytes] | None = None
         self._gone = asyncio.get_running_loop().create_future()
         self._transport: asyncio.SubprocessTransport | None = None
+        self._output = -1  # the reading end of its output
 
     @classmethod
     async def start(cls, path: str, *, hash_mb: int, niceness: int = 0) -> EngineProcess:
         """Started, spoken to, ready. In a session of its own, so that Ctrl-C in a terminal passes it by."""
         loop = asyncio.get_running_loop()
+        # A pipe of our own: asyncio's goes twice through the loop for every chunk.
+        reading, writing = os.pipe()
         try:
             _, engine = await loop.subprocess_exec(
                 cls,
                 *(sys.executable, "-I", "-S", _LAUNCHER, str(os.getpid()), str(niceness), path),
                 stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=writing,
                 stderr=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )
-        except OSError as error:
-            raise EngineDied(f"{path} cannot be started: {error}") from error
+        except BaseException as error:
+            os.close(reading)
+            if isinstance(error, OSError):
+                raise EngineDied(f"{path} cannot be started: {error}") from error
+            raise
+        finally:
+            os.close(writing)
+        engine._listen(reading)  # noqa: SLF001  its own
         try:
             await engine._greet(hash_mb)  # noqa: SLF001  its own
         except BaseException:
@@ -111,6 +121,7 @@ class EngineProcess(asyncio.SubprocessProtocol):
                 os.kill(self._transport.get_pid(), signal.SIGKILL)
         await asyncio.shield(self._gone)
         self._transport.close()
+        self._stop_listening()
 
     async def _greet(self, hash_mb: int) -> None:
         self._send("uci")
@@ -148,7 +159,7 @@ class EngineProcess(asyncio.SubprocessProtocol):
         self._waiter = asyncio.get_running_loop().create_future()
         self._scan()
         try:
-            if self._gone.done() and not self._waiter.done():
+            if (self._gone.done() or self._output < 0) and not self._waiter.done():
                 raise EngineDied(self._obituary())
             async with asyncio.timeout(seconds):
                 return await self._waiter
@@ -174,7 +185,7 @@ class EngineProcess(asyncio.SubprocessProtocol):
             self._scanned = end
         self._scanned = max(0, len(self._buffer) - len(self._needle))
         if len(self._buffer) > _MAX_OUTPUT:
-            self._waiter.set_exception(EngineNonsense(f"more than {_MAX_OUTPUT:,} bytes without an answer"))
+            self._fail(EngineNonsense(f"more than {_MAX_OUTPUT:,} bytes without an answer"))
 
     def _obituary(self) -> str:
         code = self._transport.get_returncode() if self._transport else None
@@ -184,23 +195,42 @@ class EngineProcess(asyncio.SubprocessProtocol):
             return f"the engine was killed by {signal.Signals(-code).name}"
         return f"the engine has exited with code {code}"
 
-    # What asyncio calls
+    # What the loop calls
+
+    def _listen(self, output: int) -> None:
+        os.set_blocking(output, False)
+        self._output = output
+        asyncio.get_running_loop().add_reader(output, self._readable)
+
+    def _stop_listening(self) -> None:
+        if self._output >= 0:
+            asyncio.get_running_loop().remove_reader(self._output)
+            os.close(self._output)
+            self._output = -1
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._output, _CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._buffer += data
+            self._scan()
+            return
+        # An engine that closes its output will never answer, dead or not.
+        self._stop_listening()
+        self._fail(EngineDied(self._obituary()))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.SubprocessTransport", transport)
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == 1:
-            self._buffer += data
-            self._scan()
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        # Of the output: an engine that closes it will never answer, dead or not.
-        if fd == 1 and self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(EngineDied(self._obituary()))
-
     def process_exited(self) -> None:
         if not self._gone.done():
             self._gone.set_result(None)
+        self._fail(EngineDied(self._obituary()))
+
+    def _fail(self, error: EngineError) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(EngineDied(self._obituary()))
+            self._waiter.set_exception(error)

@@ -1,0 +1,76 @@
+"""What the analyzer costs: its engines' nodes per second over gRPC, against the same ones driven bare.
+
+The analyzer: AnalysisService in this process, over a real socket, fed as by an orchestrator. Bare: a blocking
+UCI loop for each engine over the very commands that the search of these games sends, longest game first. In
+turns: bare, analyzer, bare. `engines_busy` is the share of
+the run, the last games' end included, that an engine searched; `cpu` this process's own processor time (Python and gRPC, both sides of the
+stream), engines not counted.
+
+    make bench-engines [ARGS="--games 12 --workers 2 --preset standard"]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+
+from analyzer.app import Analyzer
+from analyzer.engine.discovery import find_stockfish
+from analyzer.search.budget import Preset
+from analyzer.settings import Settings
+from rookify.analysis.v1 import analysis_pb2 as pb
+from servicekit import logs
+from tests.bench.bench_sync import Figures, bare, pgns, recorded
+from tests.bench.results import report
+from tests.support.analysis_client import analysis_stream
+
+PRESETS = {
+    Preset.FAST: pb.SearchBudget.PRESET_FAST,
+    Preset.STANDARD: pb.SearchBudget.PRESET_STANDARD,
+    Preset.DEEP: pb.SearchBudget.PRESET_DEEP,
+}
+
+
+async def served(texts: list[str], preset: Preset, workers: int) -> tuple[Figures, float, float]:
+    """The figures of one run, the share of it that the engines searched, processor seconds of this process."""
+    settings = Settings(analyzer_listen="127.0.0.1:0", engine_workers=workers)
+    games = [pb.Game(game_id=str(at), job_id="bench", pgn=text) for at, text in enumerate(texts)]
+    async with Analyzer(settings) as analyzer, analysis_stream(analyzer.address) as stream:
+        began, cpu = time.monotonic(), time.process_time()
+        await stream.feed(games, pb.SearchBudget(preset=PRESETS[preset]))
+        seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+        reports = [end.engine for end in stream.ended.values() if isinstance(end, pb.GameAnalysis)]
+    searching = sum(engine.engine_time.ToMilliseconds() for engine in reports) / 1000
+    figures = Figures("analyzer over gRPC", seconds, sum(engine.nodes for engine in reports))
+    return figures, searching / seconds / workers, cpu
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--games", type=int, default=12)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--preset", default="standard", choices=[preset.value for preset in Preset])
+    options = parser.parse_args()
+    logs.configure("bench", "warning")
+    preset, engine = Preset(options.preset), find_stockfish()
+    texts = pgns(options.games)
+    commands = await recorded(texts, preset, engine, options.workers)
+    texts.sort(key=len, reverse=True)  # about the longest first, as the bare loop has them
+    before = await asyncio.to_thread(bare, commands, engine, options.workers)
+    run, busy, cpu = await served(texts, preset, options.workers)
+    after = await asyncio.to_thread(bare, commands, engine, options.workers)
+    bare_speed = (before.nodes + after.nodes) / (before.seconds + after.seconds)
+    report(
+        "engines",
+        [figures.row() for figures in (before, run, after)],
+        note=f"{len(commands)} games, {options.workers} engines, preset {options.preset}",
+        ratio=run.nodes / run.seconds / bare_speed,
+        engines_busy=busy,
+        cpu_seconds_per_million_nodes=cpu / run.nodes * 1e6,
+        games_per_minute=len(commands) / run.seconds * 60,
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
