@@ -1,10 +1,9 @@
 """What the analyzer costs: its engines' nodes per second over gRPC, against the same ones driven bare.
 
-The analyzer: AnalysisService in this process, over a real socket, fed as by an orchestrator. Bare: a blocking
-UCI loop for each engine over the very commands that the search of these games sends, longest game first. In
-turns: bare, analyzer, bare. `engines_busy` is the share of
-the run, the last games' end included, that an engine searched; `cpu` this process's own processor time (Python and gRPC, both sides of the
-stream), engines not counted.
+The analyzer: AnalysisService in this process, over a real socket, fed as by an orchestrator. Bare: a
+blocking UCI loop for each engine over the very commands that the search of these games sends, longest game
+first. In turns: bare, analyzer, bare. `engines_busy` is the share of the run, the end of the last games
+included, that an engine searched; `cpu_seconds` are this process's own (Python and gRPC, both sides).
 
     make bench-engines [ARGS="--games 12 --workers 2 --preset standard"]
 """
@@ -33,7 +32,7 @@ PRESETS = {
 
 
 async def served(texts: list[str], preset: Preset, workers: int) -> tuple[Figures, float, float]:
-    """The figures of one run, the share of it that the engines searched, processor seconds of this process."""
+    """The figures of one run, the share of it that an engine searched, processor seconds of this process."""
     settings = Settings(analyzer_listen="127.0.0.1:0", engine_workers=workers)
     games = [pb.Game(game_id=str(at), job_id="bench", pgn=text) for at, text in enumerate(texts)]
     async with Analyzer(settings) as analyzer, analysis_stream(analyzer.address) as stream:
