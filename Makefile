@@ -20,7 +20,8 @@ help: ## Show this
 	@echo "usage: make TARGET"
 	@sed -n 's/^\([a-z][a-zA-Z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
 		printf '  %-14s %s\n' "$$target" "$$text"; done
-	@for bench in $(BENCHES); do printf '  %s\n' "$$bench"; done
+	@for bench in $(BENCHES); do printf '  %-14s %s\n' "$$bench" \
+		"$$(sed -n '1s/^"""//p' tests/bench/bench_$${bench#bench-}.py)"; done
 
 setup: $(STAMP) ## Make .venv with everything in it, pinned and hashed; quick when nothing changed
 
@@ -62,7 +63,6 @@ lint-files: setup
 bench: $(BENCHES) ## All benches, or one: bench-NAME runs tests/bench/bench_NAME.py; figures to bench-results/
 
 $(BENCHES): bench-%: setup
-	@mkdir -p bench-results
 	$(PY) -m tests.bench.bench_$* $(ARGS)
 
 proto: setup ## Generate protos/gen from the contracts
