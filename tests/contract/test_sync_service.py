@@ -19,6 +19,7 @@ from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
 from servicekit.status import RpcFailure, from_rpc_error
 from tests.support.orchestrator import PLAYER, SECRET, Client, Orchestrator, running_orchestrator
+from tests.support.platforms import faults
 from tests.support.platforms.__main__ import SHIPPED
 from tests.support.platforms.chesscom_server import ChessComServer, read_months
 from tests.support.postgres import Database
@@ -28,20 +29,25 @@ Running = Callable[..., Any]
 
 
 @pytest.fixture
-async def run(database: Database) -> AsyncIterator[Running]:
+async def platform() -> AsyncIterator[ChessComServer]:
+    async with ChessComServer(read_months(SHIPPED / "chesscom")) as server:
+        yield server
+
+
+@pytest.fixture
+def run(database: Database, platform: ChessComServer) -> Running:
     """`async with run(script) as (orchestrator, analyzer)`."""
-    async with ChessComServer(read_months(SHIPPED / "chesscom")) as platform:
 
-        @asynccontextmanager
-        async def start(
-            script: Any = analyzed, slots: int = 4, **settings: Any
-        ) -> AsyncIterator[tuple[Orchestrator, ScriptedAnalyzer]]:
-            async with ScriptedAnalyzer(script=script, credits=slots) as analyzer:
-                fields = {"chesscom_url": platform.url, "analyzers": analyzer.address} | settings
-                async with running_orchestrator(database, **fields) as orchestrator:
-                    yield orchestrator, analyzer
+    @asynccontextmanager
+    async def start(
+        script: Any = analyzed, slots: int = 4, **settings: Any
+    ) -> AsyncIterator[tuple[Orchestrator, ScriptedAnalyzer]]:
+        async with ScriptedAnalyzer(script=script, credits=slots) as analyzer:
+            fields = {"chesscom_url": platform.url, "analyzers": analyzer.address} | settings
+            async with running_orchestrator(database, **fields) as orchestrator:
+                yield orchestrator, analyzer
 
-        yield start
+    return start
 
 
 async def refused(call: Any) -> RpcFailure:
@@ -117,6 +123,18 @@ class TestTheMainJob:
             user = await orchestrator.user()
             job = await user.ended((await user.start(from_date=None, to_date=None, months=1)).id)
             assert (job.status, job.games_found) == (pb.SYNC_STATUS_COMPLETED, 0)
+
+    async def test_a_platform_that_is_down_is_waited_for_and_the_job_says_so(
+        self, run: Running, platform: ChessComServer
+    ) -> None:
+        platform.faults.add(faults.status(503), times=3)
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            job = await user.start(max_games=1)
+            async with asyncio.timeout(60):
+                states = [message.sync_job async for message in user.watch(job.id)]
+            assert any("chess.com does not answer" in state.error for state in states)
+            assert (states[-1].status, states[-1].error) == (pb.SYNC_STATUS_COMPLETED, "")
 
     async def test_max_games_takes_the_newest(self, run: Running) -> None:
         async with run() as (orchestrator, _):

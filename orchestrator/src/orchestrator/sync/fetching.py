@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
 import structlog
 
 from orchestrator.domain import Color, DateWindow, GameFilter, GameResult, TimeClass
 from orchestrator.platforms.base import FetchRequest, PlatformClient
 from orchestrator.store.rows import Claim, SyncJob
 from orchestrator.store.store import Store
+from servicekit.errors import RookifyError
 
 log = structlog.get_logger()
 
 
-def fetch_request(claim: Claim, token: str | None) -> FetchRequest:
+def fetch_request(claim: Claim, token: str | None, on_notice: Callable[[str | None], None]) -> FetchRequest:
     """What the job asks of its platform, from where an earlier worker left off."""
     job = claim.job
     assert job.from_date is not None  # noqa: S101  set by start_sync_job
@@ -30,16 +35,36 @@ def fetch_request(claim: Claim, token: str | None) -> FetchRequest:
         already_fetched=job.games_found,
         token=token,
         cursor=claim.fetch_cursor,
+        on_notice=on_notice,
     )
 
 
 async def fetch_games(
     store: Store, platform: PlatformClient, claim: Claim, token: str | None, games_per_day: int
 ) -> SyncJob:
-    """Stores every page with its cursor; the job as it is then. Raises platform errors, or StaleLease."""
+    """Stores every page with its cursor, and says in the job where it has to wait; the job as it is then.
+
+    Raises platform errors, or StaleLease.
+    """
     job = claim.job
-    async for page in platform.fetch(fetch_request(claim, token)):
-        job = await store.record_games(claim, page.games, page.excluded, page.cursor, games_per_day)
-        log.debug("page stored", games=len(page.games), games_found=job.games_found)
+    notices: asyncio.Queue[str | None] = asyncio.Queue()
+    telling = asyncio.create_task(_tell(store, claim, notices))
+    try:
+        async for page in platform.fetch(fetch_request(claim, token, notices.put_nowait)):
+            job = await store.record_games(claim, page.games, page.excluded, page.cursor, games_per_day)
+            log.debug("page stored", games=len(page.games), games_found=job.games_found)
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
     log.info("games fetched", games_found=job.games_found, excluded=dict(job.games_excluded))
     return job
+
+
+async def _tell(store: Store, claim: Claim, notices: asyncio.Queue[str | None]) -> None:
+    """Writes the latest notice into the job. Not being able to is no reason to stop fetching."""
+    while True:
+        notice = await notices.get()
+        while not notices.empty():
+            notice = notices.get_nowait()
+        with suppress(RookifyError):
+            await store.note_sync_job(claim, notice or "")
