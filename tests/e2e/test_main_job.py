@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import chess.pgn
@@ -35,8 +36,10 @@ async def servers() -> AsyncIterator[Platforms]:
 
 
 @pytest.fixture
-def data() -> Path:
-    return reachable_folder("rookify-e2e-") / "data"
+def data() -> Iterator[Path]:
+    folder = reachable_folder("rookify-e2e-")
+    yield folder / "data"
+    shutil.rmtree(folder)
 
 
 def request(client: Client, **changes: object) -> pb.StartSyncRequest:
