@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,7 @@ class Client:
         }
         return pb.StartSyncRequest(**(fields | changes))
 
-    async def watch(self, job_id: str, **options: Any) -> AsyncIterator[pb.WatchSyncResponse]:
+    async def watch(self, job_id: str, **options: Any) -> AsyncGenerator[pb.WatchSyncResponse, None]:
         request = pb.WatchSyncRequest(sync_job_id=job_id, **options)
         call = self.sync.WatchSync(request, metadata=self.metadata)
         try:
