@@ -67,15 +67,17 @@ def is_the_end(message: pb.WatchSyncResponse) -> bool:
     return message.sync_job.HasField("complete_time") and not message.HasField("game")
 
 
-async def until(
-    watching: AsyncIterator[pb.WatchSyncResponse], analyzed: int, seconds: float = 20
-) -> pb.WatchSyncResponse:
-    """The first message about the job alone that tells of so many analyzed or failed games."""
+async def until_done(
+    watching: AsyncIterator[pb.WatchSyncResponse], games: int, seconds: float = 20
+) -> list[pb.WatchSyncResponse]:
+    """The messages up to the first about the job alone that tells of so many analyzed or failed games."""
+    seen = []
     async with asyncio.timeout(seconds):
         async for message in watching:
+            seen.append(message)
             job = message.sync_job
-            if not message.HasField("game") and job.games_analyzed + job.games_failed >= analyzed:
-                return message
+            if not message.HasField("game") and job.games_analyzed + job.games_failed >= games:
+                return seen
     raise AssertionError("the watch ended")
 
 
@@ -85,7 +87,7 @@ async def test_each_change_is_heard_of_at_once(database: Database) -> None:
         await anext(watching)
         for done in range(1, 11):
             await worker.finish(1)
-            await until(watching, done, PROMPT)
+            await until_done(watching, done, PROMPT)
         await worker.end()
         async with asyncio.timeout(PROMPT):
             assert (await anext(watching)).sync_job.status == pb.SYNC_STATUS_COMPLETED
@@ -174,7 +176,7 @@ async def test_a_reader_that_does_not_read_costs_nothing_and_misses_nothing(
             slow = client(worker, channel).watch(str(worker.job_id), include_games=True)
             seen = [await anext(slow)]
             # Meanwhile another one reads all there is: time enough to send the first one's as well.
-            await until(watch(worker, replica, include_games=True), games)
+            await until_done(watch(worker, replica, include_games=True), games)
             assert reads[0] == 2, "both have begun"
             assert reads[games // 2] == 1, "the slow reader's games were read far ahead of it"
             await worker.end()
@@ -194,7 +196,7 @@ async def test_a_slow_reader_skips_states_and_gets_the_end(database: Database) -
             prompt = watch(worker, replica)
             for done in range(1, changes + 1):
                 await worker.finish(1)
-                await until(prompt, done)
+                await until_done(prompt, done)
             await worker.end()
             async with asyncio.timeout(10):
                 seen += [message async for message in slow]
@@ -234,25 +236,20 @@ async def test_a_lost_listener_loses_nothing(database: Database, monkeypatch: py
     async with watched(database, games=20) as (worker, (replica,)):
         watching = watch(worker, replica, include_games=True)
         seen = [await anext(watching)]
-        done = 0
+        await worker.finish(5)  # once this is heard of, it listens
+        seen += await until_done(watching, 5)
         async with await psycopg.AsyncConnection.connect(
             database.superuser_conninfo, autocommit=True
         ) as connection:
-            for _ in range(4):
+            for done in (10, 15, 20):
                 lost = await connection.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity"
                     " where datname = current_database() and query = 'listen sync_jobs'"
                 )
                 assert lost.rowcount == 1
-                # Committed while nobody listens: the next try to is 50 ms away at least.
+                # Committed while nobody listens: it tries again in 50 ms at the earliest.
                 await worker.finish(5)
-                done += 5
-                async with asyncio.timeout(10):
-                    while not (
-                        seen[-1].sync_job.games_analyzed + seen[-1].sync_job.games_failed == done
-                        and not seen[-1].HasField("game")
-                    ):
-                        seen.append(await anext(watching))
+                seen += await until_done(watching, done)
         await worker.end()
         async with asyncio.timeout(10):
             seen += [message async for message in watching]
