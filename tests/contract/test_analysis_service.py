@@ -512,14 +512,14 @@ async def test_what_outlives_the_grace_time_is_broken_off() -> None:
         process(ROOKIFY_ANALYZER_GRACE="0.2") as (running, address),
         analysis_stream(address) as opened,
     ):
-        await opened.until(lambda: opened.credit)
-        await opened.send([game("g1")], ENDLESS)
+        await opened.send([game("running"), game("bad", "")], ENDLESS)
+        await opened.until(lambda: "bad" in opened.ended)  # so both have arrived
         running.send_signal(signal.SIGTERM)
         await opened.until_end()
         assert opened.code is grpc.StatusCode.UNAVAILABLE
         assert opened.error is not None
         assert from_rpc_error(opened.error).reason == "STOPPING"
-        assert not opened.ended
+        assert set(opened.ended) == {"bad"}
         assert await running.wait() == 0
 
 

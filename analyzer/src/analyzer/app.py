@@ -68,14 +68,17 @@ class Analyzer:
     async def _start(self) -> None:
         # The port first: where it is taken, nothing is started in vain.
         port = await self._server.start()
-        try:
-            await asyncio.gather(*(lane.start() for lane in self.lanes))
-        except EngineError as error:
-            raise ConfigurationError(
-                f"{self._config.path} does not run as a UCI engine: {error}. "
-                "Set ROOKIFY_STOCKFISH to a Stockfish that does.",
-                reason="BAD_ENGINE",
-            ) from error
+        # All of them come to their end, so that none is left half started.
+        starts = await asyncio.gather(*(lane.start() for lane in self.lanes), return_exceptions=True)
+        for failure in starts:
+            if isinstance(failure, EngineError):
+                raise ConfigurationError(
+                    f"{self._config.path} does not run as a UCI engine: {failure}. "
+                    "Set ROOKIFY_STOCKFISH to a Stockfish that does.",
+                    reason="BAD_ENGINE",
+                ) from failure
+            if failure is not None:
+                raise failure
         self._serving = [asyncio.create_task(self._scheduler.serve(lane)) for lane in self.lanes]
         await self._server.set_serving()
         self.address = f"{self._settings.analyzer_listen.rpartition(':')[0]}:{port}"
