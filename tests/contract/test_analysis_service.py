@@ -235,6 +235,21 @@ async def test_engines_that_fail_give_a_transient_failure(tmp_path: Path) -> Non
         assert starts(tmp_path) == 3
 
 
+async def test_a_defect_of_ours_ends_the_game_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with stream() as opened:
+        with monkeypatch.context() as patched:
+            patched.setattr("analyzer.session.report.build", broken)
+            await opened.feed([game("g1")], QUICK)
+        failure = opened.failure("g1")
+        assert (failure.reason, failure.retryable) == (pb.GameFailure.REASON_ENGINE, True)
+        assert failure.message == "internal error of the analyzer"
+        await opened.feed([game("g2")], QUICK)
+        assert opened.analysis("g2")
+
+
 async def test_an_engine_that_dies_once_costs_nothing_but_time(tmp_path: Path) -> None:
     engine = scripted_engine(tmp_path, [["good", "die"], ["good"]])
     async with stream(stockfish=engine, engine_workers=1) as opened:

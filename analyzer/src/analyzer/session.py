@@ -81,6 +81,10 @@ class Session:
         except RookifyError as error:
             self.responses.put_nowait(error)
             return
+        except Exception as error:  # noqa: BLE001  whatever the transport raises, the stream is gone
+            log.info("stream broke", detail=str(error))
+            self.responses.put_nowait(Unavailable("the stream broke", reason="STREAM_BROKEN"))
+            return
         self._last_message = True
         self._end_if_idle()
 
@@ -159,7 +163,7 @@ class Session:
         except Exception:  # a defect of ours must not leave the game without an end
             log.exception("game failed by a defect")
             return _failure(
-                game_id, pb.GameFailure.REASON_UNSPECIFIED, "internal error of the analyzer", retryable=True
+                game_id, pb.GameFailure.REASON_ENGINE, "internal error of the analyzer", retryable=True
             )
         log.debug(
             "game analyzed", plies=game.plies, nodes=searched.nodes,

@@ -18,6 +18,7 @@ from analyzer.engine.errors import EngineDied, EngineError, EngineHung, EngineNo
 
 _LAUNCHER = str(Path(__file__).with_name("launch.py"))
 _HANDSHAKE = 20.0  # seconds for start-up: loading a network of 60 MB from a cold disk on a busy machine
+_READY = 10.0  # seconds to forget a game: clearing a hash of 16 GB takes 4
 _SETTLE = 2.0  # seconds for an engine to obey `stop`; it looks at its input every few milliseconds
 _GOODBYE = 1.0  # seconds for an engine to obey `quit`
 _CHUNK = 65536  # bytes; a pipe holds no more
@@ -83,7 +84,7 @@ class EngineProcess(asyncio.SubprocessProtocol):
             self._send(f"setoption name UCI_Chess960 value {str(chess960).lower()}")
             self._chess960 = chess960
         self._send("ucinewgame\nisready")
-        await self._expect(b"readyok", _HANDSHAKE)
+        await self._expect(b"readyok", _READY)
 
     async def search(self, position: str, go: str, *, deadline: float) -> bytes:
         """`position` and `go` are whole UCI commands; the output up to `bestmove`.
