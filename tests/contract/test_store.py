@@ -129,17 +129,13 @@ class TestStarting:
         limits = Limits(starts=10, window_seconds=600, games_per_day=10, queued_jobs=3)
         users = [await new_user(store) for _ in range(20)]
 
-        async def one(user_id: UUID) -> bool:
-            try:
-                await store.start_sync_job(new_sync(user_id), limits)
-            except QuotaExceeded as refused:
-                assert refused.quota == "queued_jobs"
-                return False
-            return True
-
-        assert sum(await asyncio.gather(*(one(user_id) for user_id in users))) == 3
+        starts = [store.start_sync_job(new_sync(user_id), limits) for user_id in users]
+        outcomes = await asyncio.gather(*starts, return_exceptions=True)
+        refused = [outcome for outcome in outcomes if isinstance(outcome, QuotaExceeded)]
+        assert len(refused) == 17
+        assert {outcome.quota for outcome in refused} == {"queued_jobs"}
         await claim(store)
-        assert await one(await new_user(store))
+        await store.start_sync_job(new_sync(await new_user(store)), limits)
 
     async def test_games_of_the_day_bound_and_then_refuse(self, store: Store) -> None:
         taken, ids = await analyzing(store, 3)

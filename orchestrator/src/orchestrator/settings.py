@@ -26,7 +26,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ROOKIFY_", env_file=".env", extra="ignore")
 
     # Where things are
-    data: Path = Field(default_factory=default_data_dir, description="Folder of the embedded mode")
+    data: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder of the embedded mode; unset: /var/lib/rookify for root, else ~/.local/share/rookify",
+    )
     database_url: SecretStr | None = Field(
         default=None,
         validation_alias="DATABASE_URL",

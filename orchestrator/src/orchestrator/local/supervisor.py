@@ -106,7 +106,8 @@ class Supervisor:
     def unwatch(self) -> None:
         """Nothing is started any more."""
         for watch in self._watches:
-            watch.cancel()
+            if not watch.cancelling():  # a second cancel would cut off what cleans up after the first
+                watch.cancel()
 
     async def stop(self) -> None:
         """The last started first, all within STOP_SECONDS."""
