@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     # Where things are
     data: Path = Field(
         default_factory=default_data_dir,
-        description="Folder of the embedded mode; unset: /var/lib/rookify for root, else ~/.local/share/rookify",
+        description="The embedded mode's folder; unset: /var/lib/rookify (root) or ~/.local/share/rookify",
     )
     database_url: SecretStr | None = Field(
         default=None,
