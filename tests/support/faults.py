@@ -160,13 +160,13 @@ def held(release: asyncio.Event) -> Fault:
 
 
 class Follower:
-    """Made by `following`. Goes on with its resume token whenever the stream breaks."""
+    """Made by `following`. Goes on with its resume token whenever the stream breaks, elsewhere if it can."""
 
-    def __init__(self, client: Client, job_id: str) -> None:
+    def __init__(self, clients: Sequence[Client], job_id: str) -> None:
         self.job = pb.SyncJob()
         self.games: list[pb.GameFinished] = []
         self.breaks = 0  # of the stream
-        self._client = client
+        self._clients = clients
         self._job_id = job_id
         self._moved: list[float] = []  # when there was progress
         self._news = asyncio.Condition()
@@ -177,7 +177,8 @@ class Follower:
         token = ""
         while True:
             try:
-                async for message in self._client.watch(self._job_id, include_games=True, resume_token=token):
+                client = self._clients[self.breaks % len(self._clients)]
+                async for message in client.watch(self._job_id, include_games=True, resume_token=token):
                     token = message.resume_token
                     await self._take(message)
             except grpc.aio.AioRpcError as error:
@@ -230,8 +231,9 @@ def _progress(job: pb.SyncJob) -> tuple[int, ...]:
 
 
 @asynccontextmanager
-async def following(client: Client, job_id: str) -> AsyncIterator[Follower]:
-    follower = Follower(client, job_id)
+async def following(client: Client, job_id: str, *others: Client) -> AsyncIterator[Follower]:
+    """`others` are the same user's, of other replicas."""
+    follower = Follower([client, *others], job_id)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(follower.follow())
         yield follower
