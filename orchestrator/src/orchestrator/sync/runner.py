@@ -30,7 +30,8 @@ from servicekit.errors import FailedPrecondition, RookifyError, StaleLease, Unav
 log = structlog.get_logger()
 
 MAX_TAKEOVERS = 5  # of one job: then it is the job that kills its workers
-_IDLE_SECONDS = 2.0  # between looks for jobs whose worker was lost; new ones announce themselves
+# Between looks for jobs whose worker was lost, and never more than half a lease: taken over within two leases.
+_IDLE_SECONDS = 2.0
 _CLEANING_SECONDS = 60.0
 _ABORT_SENTENCE = "Something went wrong on our side and the sync was stopped. Please start it again."
 
@@ -105,8 +106,9 @@ class Runner:
             self._wake.clear()
             claim = await self._next_claim()
             if claim is None:
+                idle = min(_IDLE_SECONDS, self._lease.total_seconds() / 2)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_IDLE_SECONDS * random.uniform(0.75, 1.25)):  # noqa: S311
+                    async with asyncio.timeout(idle * random.uniform(0.75, 1.25)):  # noqa: S311  jitter
                         await self._wake.wait()
             else:
                 task = tasks.create_task(self._work(claim), name=f"job {claim.job.id}")
