@@ -30,7 +30,7 @@ from servicekit.errors import FailedPrecondition, RookifyError, StaleLease, Unav
 log = structlog.get_logger()
 
 MAX_TAKEOVERS = 5  # of one job: then it is the job that kills its workers
-# Between looks for jobs whose worker was lost, and never more than half a lease: taken over within two leases.
+# Between looks for jobs whose worker was lost, and at most half a lease: taken over within two leases.
 _IDLE_SECONDS = 2.0
 _CLEANING_SECONDS = 60.0
 _ABORT_SENTENCE = "Something went wrong on our side and the sync was stopped. Please start it again."
