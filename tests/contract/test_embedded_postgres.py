@@ -165,7 +165,7 @@ if sys.argv[2] == "deaf":
     postgres.die_with_owner = lambda number: None
 
 async def main():
-    server = postgres.EmbeddedPostgres(Path(sys.argv[1]))
+    server = postgres.EmbeddedPostgres(Path(sys.argv[1]), durable=False)
     await server.start()
     print(server.pid, flush=True)
     await asyncio.Event().wait()
@@ -193,7 +193,7 @@ async def killed_owner(data: Path, mode: str) -> int:
 async def test_a_killed_owner_leaves_nothing_running(folder: Path) -> None:
     pid = await killed_owner(folder / "data", "armed")
     assert await until_gone(pid, 10)
-    server = EmbeddedPostgres(folder / "data")
+    server = EmbeddedPostgres(folder / "data", durable=False)
     await server.start()
     assert await recall(server.conninfo(SUPERUSER, "postgres")) == 42
     await server.stop()
@@ -203,7 +203,7 @@ async def test_a_server_that_was_left_running_is_replaced(folder: Path) -> None:
     """Where the kernel did not see to it: no Linux, or an owner that was not the parent any more."""
     pid = await killed_owner(folder / "data", "deaf")
     assert alive(pid)
-    server = EmbeddedPostgres(folder / "data")
+    server = EmbeddedPostgres(folder / "data", durable=False)
     await server.start()
     assert not alive(pid)
     assert await recall(server.conninfo(SUPERUSER, "postgres")) == 42
@@ -212,7 +212,7 @@ async def test_a_server_that_was_left_running_is_replaced(folder: Path) -> None:
 
 async def test_a_process_that_only_has_the_old_id_is_left_alone(folder: Path) -> None:
     """As in a container that was killed: at its next start the same few ids are used again."""
-    server = EmbeddedPostgres(folder / "data")
+    server = EmbeddedPostgres(folder / "data", durable=False)
     await server.start()
     await server.stop()
     bystander = await asyncio.create_subprocess_exec("sleep", "60")
@@ -227,7 +227,7 @@ async def test_a_process_that_only_has_the_old_id_is_left_alone(folder: Path) ->
 
 async def test_a_path_too_long_for_a_socket(folder: Path) -> None:
     data = folder / ("a" * 60) / ("b" * 60)
-    server = EmbeddedPostgres(data)
+    server = EmbeddedPostgres(data, durable=False)
     await server.start()
     found = running_conninfo(data, SUPERUSER)
     assert found == server.conninfo(SUPERUSER)
@@ -244,7 +244,7 @@ async def test_a_path_too_long_for_a_socket(folder: Path) -> None:
 
 
 async def test_a_second_owner_is_told_who_the_first_is(server: EmbeddedPostgres) -> None:
-    second = EmbeddedPostgres(server.data_dir)
+    second = EmbeddedPostgres(server.data_dir, durable=False)
     with pytest.raises(ConfigurationError, match=rf"in use by process {os.getpid()}\b"):
         await second.start()
     await second.stop()
@@ -305,7 +305,7 @@ async def test_programs_closed_to_postgres_are_copied_once(
 
 
 async def test_a_cluster_of_another_version(folder: Path) -> None:
-    server = EmbeddedPostgres(folder / "data")
+    server = EmbeddedPostgres(folder / "data", durable=False)
     await server.start()
     await server.stop()
     (server.cluster / "PG_VERSION").write_text("9\n")
@@ -314,7 +314,7 @@ async def test_a_cluster_of_another_version(folder: Path) -> None:
 
 
 async def test_a_damaged_cluster_says_what_is_wrong_and_where_to_read_on(folder: Path) -> None:
-    server = EmbeddedPostgres(folder / "data")
+    server = EmbeddedPostgres(folder / "data", durable=False)
     await server.start()
     await server.stop()
     (server.cluster / "global" / "pg_control").unlink()
@@ -327,7 +327,7 @@ async def test_a_damaged_cluster_says_what_is_wrong_and_where_to_read_on(folder:
 
 
 async def test_a_set_up_that_was_cut_short_is_done_again(folder: Path) -> None:
-    server = EmbeddedPostgres(folder / "data")
+    server = EmbeddedPostgres(folder / "data", durable=False)
     (folder / "data" / "postgres.partial" / "base").mkdir(parents=True)
     await server.start()
     assert not (folder / "data" / "postgres.partial").exists()
@@ -335,7 +335,7 @@ async def test_a_set_up_that_was_cut_short_is_done_again(folder: Path) -> None:
 
 
 async def test_cancelled_while_starting_leaves_nothing(folder: Path) -> None:
-    server = EmbeddedPostgres(folder / "data")
+    server = EmbeddedPostgres(folder / "data", durable=False)
     starting = asyncio.create_task(server.start())
     while server.pid is None:  # noqa: ASYNC110  the moment between being started and answering
         await asyncio.sleep(0.001)
