@@ -18,42 +18,42 @@ _LEASE = timedelta(minutes=10)  # no orchestrator of the test takes the job over
 
 
 class HandWorker:
-    """Holds a job's lease. `urls` are its finished games in the order in which they finished."""
+    """Holds a job's lease by its `claim`. `urls` are the finished games in the order of their finishing."""
 
     def __init__(self, store: Store, claim: Claim, user_id: UUID) -> None:
         self.store = store
         self.user_id = user_id
         self.job_id = claim.job.id
         self.urls: list[str] = []
-        self._claim = claim
+        self.claim = claim
         self._fetched = 0
         self._taken = 0
 
     async def fetch(self, games: int) -> SyncJob:
         """Finds so many games more."""
-        job = self._claim.job
+        job = self.claim.job
         while games:
             page = samples.games(min(games, 100), first=self._fetched + 1)
             job = await self.store.record_games(
-                self._claim, page, {}, {"after": self._fetched}, samples.PER_DAY
+                self.claim, page, {}, {"after": self._fetched}, samples.PER_DAY
             )
             self._fetched += len(page)
             games -= len(page)
         return job
 
     async def analyzing(self) -> None:
-        await self.store.advance_sync_job(self._claim, SyncStatus.ANALYZING)
+        await self.store.advance_sync_job(self.claim, SyncStatus.ANALYZING)
 
     async def finish(self, games: int) -> SyncJob:
         """The next so many games are analyzed, the fifth, tenth, … fail; in one write."""
-        taken = await self.store.take_games(self._claim, self._taken, games)
+        taken = await self.store.take_games(self.claim, self._taken, games)
         assert len(taken) == games
         self._taken = taken[-1].ordinal
         results = [
             samples.failure(game.game_id) if game.ordinal % 5 == 0 else samples.analysis(game.game_id)
             for game in taken
         ]
-        job = await self.store.record_analyses(self._claim, results)
+        job = await self.store.record_analyses(self.claim, results)
         self.urls += [game.url for game in taken]  # only once it is committed
         return job
 
@@ -61,7 +61,7 @@ class HandWorker:
         if status is SyncStatus.CANCELLED:
             return await self.store.cancel_sync_job(self.job_id, self.user_id)
         error = None if status is SyncStatus.COMPLETED else "as the test wants it"
-        return await self.store.advance_sync_job(self._claim, status, error)
+        return await self.store.advance_sync_job(self.claim, status, error)
 
 
 @asynccontextmanager

@@ -16,6 +16,9 @@ from servicekit.errors import RookifyError
 _PAGE = 25  # PGNs read at a time: about 100 KB
 _LAST_WRITE_SECONDS = 2.0  # of the time in which a process has to stop
 _BATCH = 20  # analyses written at a time: below a megabyte of JSON
+# Ended games that wait for the write before theirs; then no more are handed in. Analyzers can be faster than
+# the database, and an analysis of 60 half-moves is 200 KB of Python objects.
+_UNWRITTEN = 2 * _BATCH
 
 
 class Analyzers(Protocol):
@@ -26,12 +29,30 @@ class Analyzers(Protocol):
     def cancel(self, job_id: UUID) -> None: ...
 
 
+class _Ended(asyncio.Queue["asyncio.Future[GameOutcome] | None"]):
+    """The games that have ended and are not written yet, and None behind the last one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken = asyncio.Event()
+
+    async def room(self) -> None:
+        """Waits while there are many of them (backpressure)."""
+        while self.qsize() >= _UNWRITTEN:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def _get(self) -> asyncio.Future[GameOutcome] | None:
+        self._taken.set()
+        return super()._get()
+
+
 async def analyze_games(store: Store, analyzers: Analyzers, claim: Claim, write_interval: float) -> None:
     """Until every queued game has ended and is written. Raises StaleLease.
 
     Cancelled in the middle, it takes the job's games back from the analyzers; what was written stays.
     """
-    outcomes: asyncio.Queue[asyncio.Future[GameOutcome] | None] = asyncio.Queue()
+    outcomes = _Ended()
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_feed(store, analyzers, claim, outcomes))
@@ -47,7 +68,7 @@ async def _feed(
     store: Store,
     analyzers: Analyzers,
     claim: Claim,
-    outcomes: asyncio.Queue[asyncio.Future[GameOutcome] | None],
+    outcomes: _Ended,
 ) -> None:
     """Hands the games in as fast as the analyzers take them; memory holds what is out, not the job."""
     job = claim.job
@@ -60,6 +81,7 @@ async def _feed(
     ordinal = 0
     while games := await store.take_games(claim, ordinal, _PAGE):
         for game in games:
+            await outcomes.room()
             outcome = await analyzers.submit(GameToAnalyze(job.id, game.game_id, game.pgn, job.preset))
             submitted.add(outcome)
             outcome.add_done_callback(ended)
@@ -72,7 +94,7 @@ async def _feed(
 async def _write(
     store: Store,
     claim: Claim,
-    outcomes: asyncio.Queue[asyncio.Future[GameOutcome] | None],
+    outcomes: _Ended,
     write_interval: float,
 ) -> None:
     """Writes ended games together: those of one interval, or a full batch. What is ready is never lost."""
@@ -96,7 +118,7 @@ async def _write(
 
 
 async def _gather(
-    outcomes: asyncio.Queue[asyncio.Future[GameOutcome] | None],
+    outcomes: _Ended,
     batch: list[Mapping[str, Any]],
     write_interval: float,
 ) -> bool:
