@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,3 +113,20 @@ def test_the_standard_library_logs_in_the_same_form(capsys: pytest.CaptureFixtur
     logging.getLogger("grpc").info("not said")
     (line,) = lines(capsys)
     assert (line["event"], line["level"], line["service"]) == ("odd thing", "warning", "orchestrator")
+
+
+class FullDisk:
+    """A stream to a file for which there is no room."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_ends_nobodys_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    logs.configure("orchestrator", "info", "json")
+    structlog.get_logger().warning("lost")
+    logging.getLogger("grpc").warning("lost too")
