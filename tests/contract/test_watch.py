@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from orchestrator.domain import SyncStatus
+from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.rows import FinishedGame
 from orchestrator.store.store import Store
 from orchestrator.tokens import mint_token
@@ -184,6 +185,36 @@ async def test_a_reader_that_does_not_read_costs_nothing_and_misses_nothing(
                 seen += [message async for message in slow]
         assert urls(seen) == worker.urls
         assert seen[-1].sync_job.status == pb.SYNC_STATUS_COMPLETED
+
+
+async def test_watchers_share_what_is_read_for_them(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: Counter[str] = Counter()
+    call = PostgresTransport.call
+
+    async def counted(transport: PostgresTransport, function: str, parameters: Any) -> list[Any]:
+        reads[function] += 1
+        return await call(transport, function, parameters)
+
+    monkeypatch.setattr(PostgresTransport, "call", counted)
+    watchers, changes = 40, 10
+    async with watched(database, games=changes) as (worker, (replica,)):
+        all_of_them = [watch(worker, replica, include_games=True) for _ in range(watchers)]
+        seen = [[await anext(watching)] for watching in all_of_them]
+        reads.clear()
+        for done in range(1, changes + 1):
+            await worker.finish(1)
+            for watching, messages in zip(all_of_them, seen, strict=True):
+                messages += await until_done(watching, done)
+        await worker.end()
+        for watching, messages in zip(all_of_them, seen, strict=True):
+            messages += [message async for message in watching]
+            assert urls(messages) == worker.urls
+            assert is_the_end(messages[-1])
+    # One for each change at best; twice as many where a change was noticed in two steps.
+    assert reads["list_finished_games"] <= 2 * changes
+    assert reads["get_sync_jobs"] <= 2 * (changes + 1)
 
 
 async def test_a_slow_reader_skips_states_and_gets_the_end(database: Database) -> None:

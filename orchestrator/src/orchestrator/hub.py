@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from orchestrator.store.rows import SyncJob
+from orchestrator.store.rows import FinishedGame, SyncJob
 from orchestrator.store.store import Store
 from orchestrator.store.transport import Change
 from servicekit.errors import NotFound, Unavailable
@@ -20,21 +20,44 @@ log = structlog.get_logger()
 _GATHER_SECONDS = 0.03
 # Watched jobs are read this often whatever happens, in case a notification was lost.
 _RECHECK_SECONDS = 5.0
+# Finished games read at a time: tens of kilobytes.
+_GAMES_PER_READ = 100
+# The last of them are kept for each watched job, so that its watchers share a read: two writes' worth, 30 KB.
+_TAIL = 50
 
 
 class _Watched:
-    """The latest state of one job, and an event for each new one. Readers skip what they are too slow for."""
+    """The latest state of one job, and an event for each new one. Readers skip what they are too slow for.
+
+    `tail` are the games that finished last, as far as they have been read: without a gap, a few of them.
+    """
 
     def __init__(self) -> None:
         self.job: SyncJob | None = None
         self.changed = asyncio.Event()
         self.watchers = 0
+        self.tail: list[FinishedGame] = []
+        self.reading = asyncio.Lock()
 
     def set(self, job: SyncJob) -> None:
         if self.job is None or job.revision > self.job.revision:
             self.job = job
             self.changed.set()
             self.changed = asyncio.Event()
+
+    def finished_after(self, ordinal: int) -> list[FinishedGame]:
+        """Of the tail, where it begins there; else none."""
+        if not self.tail or ordinal + 1 < self.tail[0].finished_ordinal:
+            return []
+        return self.tail[ordinal + 1 - self.tail[0].finished_ordinal :]
+
+    def extend(self, games: list[FinishedGame]) -> None:
+        """With games read from the database, where they are newer than the tail."""
+        last = self.tail[-1].finished_ordinal if self.tail else 0
+        newer = [game for game in games if game.finished_ordinal > last]
+        if newer and newer[0].finished_ordinal > last + 1:
+            self.tail = []
+        self.tail = (self.tail + newer)[-_TAIL:]
 
 
 class Hub:
@@ -89,6 +112,21 @@ class Hub:
             watched.watchers -= 1
             if watched.watchers == 0:
                 self._watched.pop(sync_job_id, None)
+
+    async def finished_games(self, sync_job_id: UUID, after: int) -> list[FinishedGame]:
+        """The next of a watched job's games that finished behind the `after`-th, in order; none: no more.
+
+        Watchers are mostly equally far, and share one read of the database.
+        """
+        watched = self._watched[sync_job_id]
+        if watched.tail and after + 1 < watched.tail[0].finished_ordinal:  # far behind: it catches up alone
+            return await self._store.list_finished_games(sync_job_id, after, _GAMES_PER_READ)
+        async with watched.reading:
+            if games := watched.finished_after(after):
+                return games
+            games = await self._store.list_finished_games(sync_job_id, after, _GAMES_PER_READ)
+            watched.extend(games)
+            return games
 
     def close(self) -> None:
         """Sends every watcher to another replica, so that a stop need not wait for jobs to end."""

@@ -20,8 +20,6 @@ from rookify.sync.v1 import sync_pb2 as pb
 from rookify.sync.v1 import sync_pb2_grpc
 from servicekit.errors import InvalidInput, NotFound
 
-_GAMES_PER_READ = 100  # finished games read at a time for a watcher: tens of kilobytes
-
 Row = TypeVar("Row")
 
 
@@ -72,18 +70,16 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         await self._own_job(job_id)
         async for job in self._hub.watch(job_id):
             message = convert.sync_job(job)
-            if request.include_games:
-                # Read after the job was: the games that its counters tell of are all there.
-                while games := await self._store.list_finished_games(job_id, ordinal, _GAMES_PER_READ):
-                    for game in games:
-                        ordinal = game.finished_ordinal
-                        yield pb.WatchSyncResponse(
-                            sync_job=message,
-                            game=convert.game_finished(game),
-                            resume_token=tokens.resume_token(job_id, ordinal),
-                        )
-                    if len(games) < _GAMES_PER_READ:
-                        break
+            # The games that the job's counters tell of come before it.
+            finished = job.games_analyzed + job.games_failed if request.include_games else 0
+            while ordinal < finished and (games := await self._hub.finished_games(job_id, ordinal)):
+                for game in games:
+                    ordinal = game.finished_ordinal
+                    yield pb.WatchSyncResponse(
+                        sync_job=message,
+                        game=convert.game_finished(game),
+                        resume_token=tokens.resume_token(job_id, ordinal),
+                    )
             yield pb.WatchSyncResponse(sync_job=message, resume_token=tokens.resume_token(job_id, ordinal))
 
     async def CancelSync(self, request: pb.CancelSyncRequest, context: Any) -> pb.CancelSyncResponse:  # noqa: N802
