@@ -23,14 +23,14 @@ class RateLimited(Transient):
     """429. The gate is held already: it does the waiting, for this request as for everyone's."""
 
 
-async def read_bounded(answer: httpx.Response, limit: int) -> bytes:
+async def read_bounded(answer: httpx.Response, limit: int) -> bytearray:
     """The decoded body; `Transient` where it is larger than `limit` bytes."""
     body = bytearray()
     async for chunk in answer.aiter_bytes():
         body += chunk
         if len(body) > limit:
             raise Transient(f"an answer of more than {limit // 2**20} MiB")
-    return bytes(body)
+    return body
 
 
 async def bounded_lines(answer: httpx.Response, limit: int) -> AsyncGenerator[bytes, None]:

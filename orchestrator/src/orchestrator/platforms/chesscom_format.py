@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -56,38 +56,38 @@ def archive_months(body: object) -> list[Month]:
     return sorted(months, reverse=True)
 
 
-def month_entries(body: bytes, month: Month, player: str) -> list[MonthEntry]:
+def month_entries(body: bytes | bytearray, month: Month, player: str) -> list[MonthEntry]:
     """The games of a month's answer, newest first and each one once, from the player's point of view.
 
     ValueError where the answer is not such a list. Decodes game by game: one call for a month of tens of MiB
-    would hold the interpreter for all of it, also when run in a thread.
+    would hold the interpreter for all of it, also when run in a thread, and keep what no sync needs.
     """
     entries = [_entry(raw, i, month, player) for i, raw in enumerate(_raw_games(body.decode()))]
     once = {entry.key: entry for entry in entries}.values()
     return sorted(once, key=lambda entry: entry.key, reverse=True)
 
 
-def _raw_games(text: str) -> list[Any]:
+def _raw_games(text: str) -> Iterator[Any]:
     match = _GAMES_LIST.match(text)
     if match is None:  # sound, but laid out in another way: the slow path is as right
         body = json.loads(text)
         games = body.get("games") if isinstance(body, dict) else None
         if not isinstance(games, list):
             raise ValueError("no list of games")
-        return games
+        yield from games
+        return
     decoder = json.JSONDecoder()
-    games, at = [], match.end()
+    at = match.end()
     more = not text.startswith("]", at)
     while more:
         game, at = decoder.raw_decode(text, at)
-        games.append(game)
+        yield game
         between = _BETWEEN_GAMES.match(text, at)
         if between is None:
             raise ValueError("the list of games breaks off")
         more, at = between[1] == ",", between.end()
     if not text.rstrip().endswith("}"):
         raise ValueError("the answer breaks off")
-    return games
 
 
 def _entry(raw: Any, number: int, month: Month, player: str) -> MonthEntry:
