@@ -428,6 +428,22 @@ class TestWhoMayDoWhat:
             assert (await user.call("GetUsage", pb.GetUsageRequest())).jobs_failed == 1
 
 
+async def test_stuck_jobs_are_cleaned_up_without_being_asked(run: Running, database: Database) -> None:
+    async with run(script=lambda _: "hold", lease_seconds=1.5) as (orchestrator, analyzer):
+        user = await orchestrator.user()
+        job = await user.start()
+        await analyzer.until(lambda: len(analyzer.held) == 4)
+        async with await psycopg.AsyncConnection.connect(database.superuser_conninfo) as connection:
+            await connection.execute("set session_replication_role = replica")  # the trigger would say: now
+            await connection.execute("update sync_jobs set updated_at = now() - interval '121 minutes'")
+        async with run() as (cleaner, _):  # the first cleaning is at the start, then one a minute
+            ended = await Client(cleaner.channel, user.user_id, user.token).ended(job.id)
+            assert ended.status == pb.SYNC_STATUS_FAILED
+            assert "made no progress since" in ended.error
+            await analyzer.until(lambda: not analyzer.held)  # its worker has let go of it
+            assert await audit(cleaner) == []
+
+
 async def test_a_restart_goes_on_where_the_job_was(run: Running) -> None:
     async with run(script=lambda _: "hold") as (orchestrator, analyzer):
         user = await orchestrator.user()
