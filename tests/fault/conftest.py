@@ -1,15 +1,17 @@
-"""Fixtures of the fault tests: the table of what was measured."""
+"""Fixtures of the fault tests: the table of what was measured; and the services' logs beside what failed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.register_assert_rewrite("tests.support.faults")
 
-from tests.support.faults_table import Table  # noqa: E402  after what asserts in it are to be rewritten
+from tests.support.faults import UpSite  # noqa: E402  after what asserts in it are to be rewritten
+from tests.support.faults_table import Table  # noqa: E402  likewise
 
 _WRITTEN = Path(__file__).parents[2] / "bench-results" / "faults.md"
 
@@ -20,3 +22,14 @@ def table() -> Iterator[Table]:
     made = Table()
     yield made
     made.write(_WRITTEN)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, Any, pytest.TestReport]:
+    report: pytest.TestReport = yield
+    site = item.funcargs.get("site")
+    if report.failed and isinstance(site, UpSite):
+        report.sections.append(("what the services said", site.last_words()))
+    return report

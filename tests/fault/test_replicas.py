@@ -16,7 +16,7 @@ from tests.support.postgres import Database
 
 pytestmark = pytest.mark.timeout(120)
 
-GAMES = faults.some_games(10, 10, 0)
+GAMES = faults.some_games(8, 8, 0)
 SILENCE_SECONDS = 3
 
 
@@ -106,7 +106,7 @@ async def test_orchestrators_take_over_from_each_other(
             job = await seen.end()
             killed = seen.pause(at)
         assert seen.breaks >= 1
-        repeated = await sites[first].whole(user, job, games=len(GAMES), seen=seen)
+        repeated = await sites[first].whole(clients[first], job, games=len(GAMES), seen=seen)
         assert max(taken_over_after, killed_after) < 2 * faults.LEASE_SECONDS
         what = "the other one took over; fenced off when awake"
         table.add("SIGSTOP of an orchestrator, one of two", "analyzing", what, stopped, repeated)

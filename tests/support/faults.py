@@ -360,6 +360,10 @@ class UpSite(Site):
         lines = (json.loads(line) for line in text.splitlines() if f'"{event}"' in line)
         return [line for line in lines if line["event"] == event]
 
+    def last_words(self) -> str:
+        """What the services said of late, for whoever reads a failure."""
+        return last_words(self.system.data / "logs")
+
     def victim(self, name: str) -> psutil.Process:
         found: psutil.Process = getattr(self, name)()
         return found
@@ -401,7 +405,6 @@ async def running(
 
 
 def last_words(logs: Path) -> str:
-    """What the services said of trouble last, for whoever reads the failure."""
     lines = []
     for log in sorted(logs.glob("*.log")):
         told = [

@@ -1,11 +1,11 @@
 """The real Stockfish behind a wrapper that misbehaves when it is told to.
 
-    engine = TroubledEngine.make(folder, poison="e2e4 e7e5 g1f3 d7d6 d2d4 c8g4")
-    ...ROOKIFY_STOCKFISH=str(engine.path)...
-    engine.arm("garbage")       the next search of any engine goes wrong, once
-    engine.armed                False once it has
-
-A search of a position behind the poison's moves ends its engine, each time; `engine.poisoned` counts them.
+engine = TroubledEngine.make(folder)
+...ROOKIFY_STOCKFISH=str(engine.path)...
+engine.arm("garbage")       the next search of any engine goes wrong, once
+engine.armed                False once it has
+engine.poison("e2e4 e7e5")  any search behind these moves ends its engine, from now on
+engine.poisoned             how many it has ended
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Trouble = Literal[
 _SCRIPT = """#!{python} -IS
 import os, signal, subprocess, sys, time
 
-FOLDER, POISON = {folder!r}, {poison!r}
+FOLDER = {folder!r}
 engine = subprocess.Popen([{stockfish!r}], stdin=subprocess.PIPE)
 position = ""
 
@@ -42,6 +42,14 @@ def leave(code):
 
 def say(text):
     os.write(1, text)
+
+
+def poisoned():
+    try:
+        with open(FOLDER + "/poison") as file:
+            return "moves " + file.read() in position
+    except FileNotFoundError:
+        return False
 
 
 def trouble():
@@ -57,7 +65,7 @@ for line in sys.stdin:
     if line.startswith("position"):
         position = line
     if line.startswith("go"):
-        if POISON and "moves " + POISON in position:
+        if poisoned():
             with open(FOLDER + "/poisoned", "a") as file:
                 file.write("x")
             leave(3)
@@ -90,15 +98,11 @@ class TroubledEngine:
     folder: Path
 
     @classmethod
-    def make(cls, folder: Path, *, poison: str = "") -> TroubledEngine:
-        """`poison`: moves from the start of a game, in UCI."""
+    def make(cls, folder: Path) -> TroubledEngine:
         folder.mkdir(exist_ok=True)
         engine = cls(folder)
-        engine.path.write_text(
-            _SCRIPT.format(
-                python=sys.executable, folder=str(folder), poison=poison, stockfish=find_stockfish()
-            )
-        )
+        script = _SCRIPT.format(python=sys.executable, folder=str(folder), stockfish=find_stockfish())
+        engine.path.write_text(script)
         engine.path.chmod(0o755)
         return engine
 
@@ -116,6 +120,12 @@ class TroubledEngine:
     @property
     def armed(self) -> bool:
         return (self.folder / "armed").exists()
+
+    def poison(self, moves: str) -> None:
+        """`moves` from the start of a game, in UCI."""
+        partial = self.folder / "mixing"
+        partial.write_text(moves)
+        partial.rename(self.folder / "poison")
 
     def troubled(self) -> list[int]:
         """The processes that took a trouble so far."""
