@@ -108,17 +108,16 @@ async def test_the_sentence_says_who_why_and_until_when(bench: Bench, platform: 
     assert job.said[1:] == [None]
 
 
-async def test_a_newcomer_is_told_at_once(bench: Bench) -> None:
-    bench.server.faults.add(faults.status(500), times=4)
-    first, second = Fetching(bench), Fetching(bench)
-    async with asyncio.TaskGroup() as group:
+async def test_a_newcomer_is_told_at_once_and_does_not_ask(platform: Platform) -> None:
+    long = replace(POLICY, first_rest=0.5, longest_rest=0.5)
+    async with serving(platform, many(20), policy=long) as bench, asyncio.TaskGroup() as group:
+        bench.server.faults.add(faults.status(500), times=3)
+        first, second = Fetching(bench), Fetching(bench)
         group.create_task(first.games())
         sentence = await first.waits()
-        asked = len(bench.server.requests)
         group.create_task(second.games())
-        await asyncio.sleep(0)  # it reaches the gate
         assert await second.waits() == sentence
-        assert len(bench.server.requests) == asked
+        assert len(bench.server.requests) == 3
 
 
 async def test_patience_ends_it_with_the_reason(platform: Platform) -> None:
