@@ -256,7 +256,8 @@ begin
         raise exception 'sync job % is % already', p_sync_job_id, v_job.status using errcode = 'RK006';
     end if;
     if v_job.status <> 'cancelled' then
-        update public.sync_jobs set status = 'cancelled' where id = p_sync_job_id returning * into v_job;
+        -- Whatever it waited for, it does so no more.
+        update public.sync_jobs set status = 'cancelled', error = null where id = p_sync_job_id returning * into v_job;
     end if;
     return public.sync_job_json(v_job);
 end $$;

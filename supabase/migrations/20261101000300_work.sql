@@ -10,7 +10,9 @@ create function public.record_games(
     p_sync_job_id uuid, p_lease_token uuid, p_games jsonb, p_excluded jsonb, p_fetch_cursor jsonb,
     p_games_per_day integer
 ) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+-- A plan kept from a young, small table would read all of a job's games for each game of a page: measured at 20,000
+-- games found, 517 ms a page instead of 38.
+language plpgsql security definer set search_path = '' set plan_cache_mode = 'force_custom_plan' as $$
 declare
     v_job public.sync_jobs := public.lock_leased_job(p_sync_job_id, p_lease_token);
     v_excluded jsonb;

@@ -22,6 +22,7 @@ from tests.support.orchestrator import PLAYER, SECRET, Client, Orchestrator, run
 from tests.support.platforms import faults
 from tests.support.platforms.__main__ import SHIPPED
 from tests.support.platforms.chesscom_server import ChessComServer, read_months
+from tests.support.platforms.lichess_server import LichessServer, read_export
 from tests.support.postgres import Database
 from tests.support.scripted_analyzer import ScriptedAnalyzer, analyzed, failed
 
@@ -135,6 +136,25 @@ class TestTheMainJob:
                 states = [message.sync_job async for message in user.watch(job.id)]
             assert any("chess.com does not answer" in state.error for state in states)
             assert (states[-1].status, states[-1].error) == (pb.SYNC_STATUS_COMPLETED, "")
+
+    async def test_jobs_that_wait_for_a_platform_leave_their_place_to_others(
+        self, run: Running, platform: ChessComServer
+    ) -> None:
+        platform.faults.add(faults.status(503), times=1000)
+        async with (
+            LichessServer(read_export(SHIPPED / "lichess" / "games.ndjson")) as lichess,
+            run(jobs_per_replica=1, lichess_url=lichess.url) as (orchestrator, _),
+        ):
+            waiting, other = await orchestrator.user(), await orchestrator.user()
+            job = await waiting.start(max_games=1)
+            async for message in waiting.watch(job.id):
+                if message.sync_job.error:
+                    break
+            ended = await other.ended((await other.start(platform=pb.PLATFORM_LICHESS, max_games=1)).id)
+            assert ended.status == pb.SYNC_STATUS_COMPLETED, ended.error
+            request = pb.CancelSyncRequest(sync_job_id=job.id)
+            cancelled = (await waiting.call("CancelSync", request)).sync_job
+            assert (cancelled.status, cancelled.error) == (pb.SYNC_STATUS_CANCELLED, "")
 
     async def test_max_games_takes_the_newest(self, run: Running) -> None:
         async with run() as (orchestrator, _):

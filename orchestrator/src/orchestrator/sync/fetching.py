@@ -40,17 +40,29 @@ def fetch_request(claim: Claim, token: str | None, on_notice: Callable[[str | No
 
 
 async def fetch_games(
-    store: Store, platform: PlatformClient, claim: Claim, token: str | None, games_per_day: int
+    store: Store,
+    platform: PlatformClient,
+    claim: Claim,
+    token: str | None,
+    games_per_day: int,
+    on_waiting: Callable[[bool], None],
 ) -> SyncJob:
     """Stores every page with its cursor, and says in the job where it has to wait; the job as it is then.
+
+    `on_waiting` hears whether the platform is being waited for.
 
     Raises platform errors, or StaleLease.
     """
     job = claim.job
     notices: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def on_notice(notice: str | None) -> None:
+        notices.put_nowait(notice)
+        on_waiting(notice is not None)
+
     telling = asyncio.create_task(_tell(store, claim, notices))
     try:
-        async for page in platform.fetch(fetch_request(claim, token, notices.put_nowait)):
+        async for page in platform.fetch(fetch_request(claim, token, on_notice)):
             job = await store.record_games(claim, page.games, page.excluded, page.cursor, games_per_day)
             log.debug("page stored", games=len(page.games), games_found=job.games_found)
     finally:

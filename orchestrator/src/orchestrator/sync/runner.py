@@ -32,6 +32,9 @@ log = structlog.get_logger()
 MAX_TAKEOVERS = 5  # of one job: then it is the job that kills its workers
 # Between looks for jobs whose worker was lost, and at most half a lease: taken over within two leases.
 _IDLE_SECONDS = 2.0
+# A job that waits for its platform costs next to nothing: it does not take the place of one that can be
+# worked, so that an outage of one platform does not stop the jobs of the other. Bounded all the same.
+_WAITING_FACTOR = 10
 _CLEANING_SECONDS = 60.0
 _ABORT_SENTENCE = "Something went wrong on our side and the sync was stopped. Please start it again."
 
@@ -40,6 +43,7 @@ _ABORT_SENTENCE = "Something went wrong on our side and the sync was stopped. Pl
 class _Held:
     claim: Claim
     task: asyncio.Task[None]
+    waiting: bool = False  # for a platform that does not answer
 
 
 class Runner:
@@ -116,7 +120,8 @@ class Runner:
                 task.add_done_callback(functools.partial(self._let_go, claim))
 
     async def _next_claim(self) -> Claim | None:
-        if len(self._held) >= self._capacity:
+        working = sum(not held.waiting for held in self._held.values())
+        if working >= self._capacity or len(self._held) >= _WAITING_FACTOR * self._capacity:
             return None
         try:
             return await self._store.claim_sync_job(self._owner, self._lease, MAX_TAKEOVERS, list(self._held))
@@ -129,6 +134,11 @@ class Runner:
         if held and held.claim.lease_token == claim.lease_token:
             del self._held[claim.job.id]
         self._wake.set()
+
+    def _set_waiting(self, claim: Claim, waiting: bool) -> None:
+        if held := self._held.get(claim.job.id):
+            held.waiting = waiting
+            self._wake.set()
 
     # One job
 
@@ -163,7 +173,14 @@ class Runner:
             encrypted = claim.lichess_token_encrypted
             token = self._cipher.decrypt(encrypted) if encrypted else None
             platform = self._platforms[claim.job.platform]
-            await fetch_games(store, platform, claim, token, self._games_per_day)
+            await fetch_games(
+                store,
+                platform,
+                claim,
+                token,
+                self._games_per_day,
+                on_waiting=functools.partial(self._set_waiting, claim),
+            )
             await store.advance_sync_job(claim, SyncStatus.ANALYZING)
         await analyze_games(store, self._analyzers, claim, self._write_interval)
         job = (await store.get_sync_jobs([claim.job.id]))[0]
