@@ -167,6 +167,7 @@ class Follower:
         self.job = pb.SyncJob()
         self.games: list[pb.GameFinished] = []
         self.breaks = 0  # of the stream
+        self.began = time.monotonic()
         self._clients = clients
         self._job_id = job_id
         self._moved: list[float] = []  # when there was progress

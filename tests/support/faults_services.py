@@ -7,7 +7,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Service:
     process: asyncio.subprocess.Process
     log: Path
     events: list[dict[str, Any]] = field(default_factory=list)
+    silent: bool = False  # it has closed its stderr: it has ended, or is about to
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -46,14 +47,12 @@ class Service:
         await self._until(lambda: len(self.said(event, **fields)) >= times, event, seconds)
 
     async def _until(self, reached: Callable[[], bool], what: str, seconds: float) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._news:
-                await self._news.wait_for(reached)
-        except TimeoutError:
+                await self._news.wait_for(lambda: reached() or self.silent)
+        if not reached():
             said = "\n".join(str(line) for line in self.events if line["level"] != "debug")
-            raise AssertionError(
-                f"{self.log.stem} did not say {what!r} in {seconds} s, but:\n{said}"
-            ) from None
+            raise AssertionError(f"{self.log.stem} did not say {what!r} in {seconds} s, but:\n{said}")
 
     async def listen(self) -> None:
         """To the end of its stderr."""
@@ -66,9 +65,14 @@ class Service:
                     said = json.loads(line)
                 except ValueError:
                     said = {"event": line.decode(errors="replace"), "level": "raw"}
-                async with self._news:
-                    self.events.append(said)
-                    self._news.notify_all()
+                self.events.append(said)
+                await self._tell()
+        self.silent = True
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
 
 
 @asynccontextmanager
