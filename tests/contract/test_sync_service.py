@@ -171,17 +171,16 @@ class TestWatching:
         async with run(script=lambda _: "hold") as (orchestrator, analyzer):
             user = await orchestrator.user()
             job = await user.start(max_games=6)
-            states = []
 
             async def release_all() -> None:
-                for released in (4, 6):
-                    await analyzer.until(lambda released=released: len(analyzer.games) == released)  # type: ignore[misc]
-                    analyzer.release()
+                await analyzer.until(lambda: len(analyzer.games) == 4)
+                analyzer.release()
+                await analyzer.until(lambda: len(analyzer.games) == 6)
+                analyzer.release()
 
             async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
                 tasks.create_task(release_all())
-                async for message in user.watch(job.id):
-                    states.append(message.sync_job)
+                states = [message.sync_job async for message in user.watch(job.id)]
             revisions = [state.revision for state in states]
             assert revisions == sorted(set(revisions))
             assert states[-1].status == pb.SYNC_STATUS_COMPLETED
