@@ -68,7 +68,8 @@ async def test_orchestrators_take_over_from_each_other(
         cluster(database, tmp_path, chesscom.url, analyzers=1) as made,
     ):
         await made.analyzer(0, ROOKIFY_ENGINE_WORKERS="2")
-        replicas = [await made.orchestrator(), await made.orchestrator()]
+        silence = str(faults.LEASE_SECONDS)
+        replicas = [await made.orchestrator(ROOKIFY_ANALYZER_SILENCE=silence) for _ in range(2)]
         sites = [await made.site(replica) for replica in replicas]
         user = await sites[0].user()
         job = await user.start(preset=faults.FAST)
@@ -98,6 +99,7 @@ async def test_orchestrators_take_over_from_each_other(
             # Awake again, with results and a lease that are worth nothing any more.
             await replicas[first].says("job given back")
             assert await at_work() == second
+            assert not replicas[first].said("analyzer went silent"), "its own silence, taken for another's"
             assert seen.breaks == 0
 
             at = await faults.kill(replicas[second].victim)

@@ -125,7 +125,10 @@ class AnalyzerStream:
                 await call.write(await self._requests.get())
 
     async def _watch_silence(self, call: Call) -> None:
-        """An analyzer at work reports progress every few seconds; one with games and silent has hung."""
+        """An analyzer at work reports progress every few seconds; one with games and silent has hung.
+
+        Time in which this process itself was held up is not the analyzer's: its messages wait to be read.
+        """
         while True:
             quiet = time.monotonic() - self._heard if self.outstanding else 0.0
             if quiet >= self._silence:
@@ -133,4 +136,7 @@ class AnalyzerStream:
                 self._hung = True
                 call.cancel()
                 return
-            await asyncio.sleep(min(self._silence - quiet, self._silence / 4))
+            pause = min(self._silence - quiet, self._silence / 4)
+            began = time.monotonic()
+            await asyncio.sleep(pause)
+            self._heard += max(0.0, time.monotonic() - began - pause)
