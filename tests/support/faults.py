@@ -171,6 +171,7 @@ class Follower:
         self._clients = clients
         self._job_id = job_id
         self._moved: list[float] = []  # when there was progress
+        self._analyzing: list[float] = []  # of it, while analyzing
         self._news = asyncio.Condition()
         self._ended = asyncio.Event()
 
@@ -199,6 +200,8 @@ class Follower:
         assert job.revision >= self.job.revision, "an old state after a newer one"
         if _progress(job) != _progress(self.job):
             self._moved.append(time.monotonic())
+            if pb.SYNC_STATUS_ANALYZING in (job.status, self.job.status):
+                self._analyzing.append(self._moved[-1])
         self.job = job
         if message.HasField("game"):
             self.games.append(message.game)
@@ -222,6 +225,10 @@ class Follower:
         """The longest time without progress, in seconds, from the fault (`since`) on."""
         times = [since, *(at for at in self._moved if since < at <= (until or at))]
         return max((b - a for a, b in pairwise(times)), default=0.0)
+
+    def analyzing_pause(self) -> float:
+        """The longest time without progress from the first sign of the analysis on."""
+        return max((b - a for a, b in pairwise(self._analyzing)), default=0.0)
 
 
 def over(job: pb.SyncJob) -> bool:
