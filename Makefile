@@ -13,7 +13,7 @@ SLOW := $(sort $(dir $(wildcard tests/e2e/test_*.py tests/fault/test_*.py)))
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check lint lint-code lint-imports lint-protos lint-files test-fast \
+.PHONY: help setup demo up test chaos check lint lint-code lint-imports lint-protos lint-files test-fast \
 	bench $(BENCHES) proto env-example requirements clean
 
 help: ## Show this
@@ -41,6 +41,9 @@ test: test-fast ## All tests: unit and contract side by side, then e2e and fault
 
 test-fast: setup # unit and contract only
 	$(PYTEST) -n $(WORKERS) tests/unit tests/contract
+
+chaos: setup ## Kill, stop and cut off everything at random while syncs run (ARGS="--minutes 5 --seed 1")
+	$(PY) -m tests.fault.chaos $(ARGS)
 
 check: lint test-fast ## What every commit must pass: lint, unit and contract tests, in under two minutes
 
