@@ -43,7 +43,7 @@ test-fast: setup # unit and contract only
 	$(PYTEST) -n $(WORKERS) tests/unit tests/contract
 
 chaos: setup ## Kill, stop and cut off everything at random while syncs run (ARGS="--minutes 5 --seed 1")
-	$(PY) -m tests.fault.chaos $(ARGS)
+	GRPC_VERBOSITY=ERROR $(PY) -m tests.fault.chaos $(ARGS)
 
 check: lint test-fast ## What every commit must pass: lint, unit and contract tests, in under two minutes
 

@@ -23,9 +23,11 @@ from uuid import uuid4
 
 import grpc
 import grpc.aio
+import psutil
 import psycopg
 
 from rookify.sync.v1 import sync_pb2 as pb
+from servicekit import logs
 from tests.support import faults
 from tests.support.faults_world import CHESSCOM_GAMES, LICHESS_GAMES, World, world
 from tests.support.orchestrator import Client
@@ -211,7 +213,12 @@ async def chaos(folder: Path, minutes: float, seed: int) -> list[str]:
                 tasks.create_task(run.user(number, seed, until))
         broken = await run.verdict()
         sys.stdout.write(run.report() + "\n")
-        return broken
+    left = [process for process in psutil.process_iter(["cmdline"]) if _of_folder(process, folder)]
+    return broken + [f"still running: {process}" for process in left]
+
+
+def _of_folder(process: psutil.Process, folder: Path) -> bool:
+    return any(str(folder) in word for word in process.info["cmdline"] or ())
 
 
 def main() -> int:
@@ -220,6 +227,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     parser.add_argument("--keep", action="store_true", help="keep the logs in any case")
     options = parser.parse_args()
+    logs.configure("chaos", "error", "text")
     folder = reachable_folder("rookify-chaos-")
     sys.stdout.write(f"chaos for {options.minutes:g} minutes, seed {options.seed}\n")
     sys.stdout.flush()

@@ -16,7 +16,6 @@ Every process is real. Victims are found in the process tree, never by name over
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import re
 import shutil
@@ -30,12 +29,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import chess.pgn
 import grpc.aio
 import psutil
 import psycopg
 from aiohttp import web
 
+from analyzer.pgn import UnplayableGame, parse
 from orchestrator.local.postgres import running_conninfo
 from orchestrator.tokens import mint_token
 from rookify.analysis.v1 import analysis_pb2
@@ -79,10 +78,10 @@ def some_games(*per_month: int) -> list[dict[str, Any]]:
 
 def plies(game: Mapping[str, Any]) -> int:
     """0 for what no engine can be asked about: no moves, an illegal one, another variant."""
-    if game["rules"] != "chess" or "pgn" not in game:
+    try:
+        return parse(game["pgn"]).plies if game["rules"] == "chess" and "pgn" in game else 0
+    except UnplayableGame:
         return 0
-    read = chess.pgn.read_game(io.StringIO(game["pgn"]))
-    return 0 if read is None or read.errors else sum(1 for _ in read.mainline_moves())
 
 
 now = time.monotonic
