@@ -165,6 +165,10 @@ class Run:
                 wrong.append(f"found {job.games_found} of {sync.games} games")
             if ended + job.games_skipped != job.games_found:
                 wrong.append(f"completed with open games:\n{job}")
+        if job.status == pb.SYNC_STATUS_COMPLETED and bool(job.error) != bool(job.games_failed):
+            wrong.append(f"completed with {job.games_failed} failed games, and says: {job.error!r}")
+        if job.status == pb.SYNC_STATUS_CANCELLED and job.error:
+            wrong.append(f"cancelled, and says: {job.error!r}")
         told = [game.game_url for game in seen.games]
         if len(told) != len(set(told)) or len(told) != ended:
             wrong.append(f"{len(told)} games were told, {len(set(told))} different ones, {ended} have ended")
