@@ -27,10 +27,15 @@ Trouble = Literal[
 
 # Stockfish writes to the wrapper's own output; only what it is told goes through here.
 _SCRIPT = """#!{python} -IS
-import os, signal, subprocess, sys, time
+import ctypes, os, signal, subprocess, sys, time
 
 FOLDER = {folder!r}
-engine = subprocess.Popen([{stockfish!r}], stdin=subprocess.PIPE)
+prctl, PR_SET_PDEATHSIG = ctypes.CDLL(None).prctl, 1
+# Killed with this process: one that is stopped would not even see its input end.
+engine = subprocess.Popen(
+    [{stockfish!r}], stdin=subprocess.PIPE, preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+)
+TAKEN = FOLDER + "/taken." + str(os.getpid()) + "." + str(engine.pid)
 position = ""
 
 
@@ -54,10 +59,10 @@ def poisoned():
 
 def trouble():
     try:
-        os.rename(FOLDER + "/armed", FOLDER + "/taken." + str(os.getpid()))  # one engine alone gets it
+        os.rename(FOLDER + "/armed", TAKEN)  # one engine alone gets it
     except FileNotFoundError:
         return ""
-    with open(FOLDER + "/taken." + str(os.getpid())) as file:
+    with open(TAKEN) as file:
         return file.read()
 
 
@@ -128,8 +133,8 @@ class TroubledEngine:
         partial.rename(self.folder / "poison")
 
     def troubled(self) -> list[int]:
-        """The processes that took a trouble so far."""
-        return [int(file.suffix[1:]) for file in self.folder.glob("taken.*")]
+        """The processes that took a trouble so far: the wrappers', and their Stockfishes'."""
+        return [int(pid) for file in self.folder.glob("taken.*") for pid in file.name.split(".")[1:]]
 
     @property
     def poisoned(self) -> int:
