@@ -11,9 +11,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from pydantic import AliasChoices, SecretStr
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
+
+from servicekit.settings import FILE_SUFFIX, is_secret, variable_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / ".env.example"
@@ -24,7 +26,8 @@ WIDTH = 110
 
 HEADER = """\
 # Every setting, commented out with its default. Set what is to differ in a copy named .env in the working
-# directory, or in the environment, which wins. Durations are seconds.
+# directory, or in the environment, which wins. Durations are seconds. A secret may come from a file instead:
+# NAME_FILE is the path of a file that holds what NAME would.
 # Written by `make env-example` from settings.py; do not edit.
 """
 
@@ -39,7 +42,7 @@ def render() -> str:
     parts = [HEADER]
     seen: set[str] = set()
     for settings in settings_classes():
-        blocks = [block(variable_of(settings, *field), field[1]) for field in settings.model_fields.items()]
+        blocks = [block(variable_of(settings, name), field) for name, field in settings.model_fields.items()]
         fresh = [block for block in blocks if block not in seen]
         seen.update(fresh)
         parts.append(f"\n# --- {_title(settings)} ---\n\n" + "\n".join(fresh))
@@ -57,16 +60,6 @@ def settings_classes() -> Iterator[type[BaseSettings]]:
                 yield value
 
 
-def variable_of(settings: type[BaseSettings], name: str, field: FieldInfo) -> str:
-    """The environment variable that a field is read from; the first, where there is a choice."""
-    match field.validation_alias:
-        case str(alias):
-            return alias
-        case AliasChoices(choices=[str(alias), *_]):
-            return alias
-    return f"{settings.model_config.get('env_prefix', '')}{name}".upper()
-
-
 def _title(settings: type[BaseSettings]) -> str:
     return TITLES.get(settings.__name__) or MODULES[settings.__module__]
 
@@ -77,7 +70,8 @@ def block(variable: str, field: FieldInfo) -> str:
     bounds = _bounds(field)
     text = f"{about}. {bounds}." if bounds else f"{about}."
     comment = textwrap.fill(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
-    return f"{comment}\n#{variable}={_default(field)}\n"
+    file = f"#{variable}{FILE_SUFFIX}=\n" if is_secret(field) else ""
+    return f"{comment}\n#{variable}={_default(field)}\n{file}"
 
 
 def _bounds(field: FieldInfo) -> str:

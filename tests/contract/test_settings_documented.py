@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from orchestrator.settings import ClientSettings, Settings
 from scripts import env_example
+from servicekit.settings import variable_of
 
 
 def settings() -> list[type[BaseSettings]]:
@@ -43,8 +44,8 @@ def test_every_setting_says_what_it_means(kind: type[BaseSettings]) -> None:
 def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment without any setting."""
     for kind in settings():
-        for name, field in kind.model_fields.items():
-            monkeypatch.delenv(env_example.variable_of(kind, name, field), raising=False)
+        for name in kind.model_fields:
+            monkeypatch.delenv(variable_of(kind, name), raising=False)
     return monkeypatch
 
 
@@ -52,8 +53,8 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_every_variable_is_read(kind: type[BaseSettings], bare: pytest.MonkeyPatch) -> None:
     """Odd text in a variable becomes its field's value, or is refused."""
     usual = kind(_env_file=None)
-    for name, field in kind.model_fields.items():
-        variable = env_example.variable_of(kind, name, field)
+    for name in kind.model_fields:
+        variable = variable_of(kind, name)
         bare.setenv(variable, "§odd")
         with contextlib.suppress(ValidationError):
             assert getattr(kind(_env_file=None), name) != getattr(usual, name), f"{variable} is not read"
@@ -64,7 +65,7 @@ def test_every_variable_is_read(kind: type[BaseSettings], bare: pytest.MonkeyPat
 def test_the_defaults_shown_are_the_defaults(kind: type[BaseSettings], bare: pytest.MonkeyPatch) -> None:
     usual = kind(_env_file=None)
     for name, field in kind.model_fields.items():
-        variable = env_example.variable_of(kind, name, field)
+        variable = variable_of(kind, name)
         shown = re.search(rf"^#{variable}=(.+)$", env_example.block(variable, field), re.MULTILINE)
         if shown:
             bare.setenv(variable, shown[1])

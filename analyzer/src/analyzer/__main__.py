@@ -7,24 +7,21 @@ import sys
 from typing import NoReturn
 
 import structlog
-from pydantic import ValidationError
 
 from analyzer.app import Analyzer
 from analyzer.settings import Settings
 from servicekit import logs
 from servicekit.errors import ConfigurationError
 from servicekit.server import stop_signals
+from servicekit.settings import load_settings
 
 log = structlog.get_logger()
 
 
 def main() -> None:
     try:
-        settings = Settings()
-    except ValidationError as error:
-        _refuse("; ".join(f"{_variable(fault['loc'])}: {fault['msg']}" for fault in error.errors()))
-    logs.configure("analyzer", settings.log_level, settings.log_format)
-    try:
+        settings = load_settings(Settings)
+        logs.configure("analyzer", settings.log_level, settings.log_format)
         asyncio.run(_run(settings))
     except ConfigurationError as error:
         _refuse(error.message)
@@ -40,10 +37,6 @@ async def _run(settings: Settings) -> None:
         for task in done:
             task.result()
     log.info("stopped")
-
-
-def _variable(location: tuple[int | str, ...]) -> str:
-    return "ROOKIFY_" + "_".join(map(str, location)).upper()
 
 
 def _refuse(message: str) -> NoReturn:

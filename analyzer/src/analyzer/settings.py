@@ -6,13 +6,12 @@ import os
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from servicekit.settings import ServiceSettings
 
 
-class Settings(BaseSettings):
-    """Durations are seconds. A field's variable is its name in capitals behind `ROOKIFY_`."""
-
-    model_config = SettingsConfigDict(env_prefix="ROOKIFY_", env_file=".env", extra="ignore")
+class Settings(ServiceSettings):
+    """Durations are seconds."""
 
     analyzer_listen: str = Field(default="127.0.0.1:50061", description="Where the analyzer serves gRPC")
     analyzer_grace: float = Field(

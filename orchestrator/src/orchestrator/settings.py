@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
 
-from servicekit.errors import ConfigurationError
+from servicekit.settings import OptionalSecret, ServiceSettings, load_settings
+
+__all__ = ["ClientSettings", "Settings", "default_data_dir", "load_settings"]
 
 
 def default_data_dir() -> Path:
@@ -20,17 +21,15 @@ def default_data_dir() -> Path:
     return Path(base) / "rookify"
 
 
-class Settings(BaseSettings):
-    """Durations are seconds. A field's variable is its name in capitals behind `ROOKIFY_`, or its alias."""
-
-    model_config = SettingsConfigDict(env_prefix="ROOKIFY_", env_file=".env", extra="ignore")
+class Settings(ServiceSettings):
+    """Durations are seconds."""
 
     # Where things are
     data: Path = Field(
         default_factory=default_data_dir,
         description="The embedded mode's folder; unset: /var/lib/rookify (root) or ~/.local/share/rookify",
     )
-    database_url: SecretStr | None = Field(
+    database_url: OptionalSecret = Field(
         default=None,
         validation_alias="DATABASE_URL",
         description="Postgres to use instead of the embedded one",
@@ -50,10 +49,10 @@ class Settings(BaseSettings):
     stockfish: str = Field(default="", description="Stockfish to use; empty: looked for on PATH")
 
     # Who may call
-    jwt_secret: SecretStr | None = Field(
+    jwt_secret: OptionalSecret = Field(
         default=None, description="HS256 signing secret; the embedded mode makes its own in the data folder"
     )
-    token_key: SecretStr | None = Field(
+    token_key: OptionalSecret = Field(
         default=None,
         description="Fernet key that lichess tokens are kept under; the embedded mode makes its own",
     )
@@ -101,31 +100,10 @@ class Settings(BaseSettings):
     )
 
 
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
-
-
-def load_settings(kind: type[SettingsT]) -> SettingsT:
-    """From the environment and `.env`. Raises ConfigurationError that names the variables, never a secret."""
-    try:
-        return kind()
-    except ValidationError as error:
-        raise ConfigurationError(
-            "; ".join(
-                f"{_variable(kind, str(e['loc'][0]))}: {e['msg']}" for e in error.errors(include_input=False)
-            )
-        ) from None
-
-
-def _variable(kind: type[BaseSettings], field: str) -> str:
-    return field if field.isupper() else f"{kind.model_config.get('env_prefix', '')}{field.upper()}"
-
-
-class ClientSettings(BaseSettings):
+class ClientSettings(ServiceSettings):
     """What the command line needs to call an orchestrator."""
 
-    model_config = SettingsConfigDict(env_prefix="ROOKIFY_", env_file=".env", extra="ignore")
-
     orchestrator: str = Field(default="127.0.0.1:50051", description="host:port that the command line calls")
-    token: SecretStr | None = Field(
+    token: OptionalSecret = Field(
         default=None, description="Bearer token of the command line: `rookify token`"
     )

@@ -18,12 +18,13 @@ from orchestrator.local.supervisor import Supervisor, supervising
 from orchestrator.settings import Settings
 from orchestrator.store import migrate
 from servicekit.errors import ConfigurationError
+from servicekit.settings import FILE_SUFFIX
 
 # Of the 10 s in which all must have stopped; the supervisor's own times leave the orchestrator 6.
 _SHUTDOWN_GRACE = 5.0
 _ANALYZER_GRACE = 1.0  # it stops when the orchestrator has given its games back
 # What the analyzer has no business with. It runs a program on games from anywhere.
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|_KEY\b|_KEY_|^DATABASE_URL$|^PG", re.IGNORECASE)
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|_KEY\b|_KEY_|^DATABASE_URL|^PG", re.IGNORECASE)
 
 
 async def run(
@@ -71,6 +72,11 @@ async def _start(
         env = analyzer_env(os.environ, settings, analyzer_address, engine_workers)
         analyzer = ChildSpec("analyzer", _python("analyzer"), env, health=analyzer_address)
         tasks.create_task(supervisor.start(Child(analyzer, _log(data_dir, "analyzer"))))
+    credentials = {
+        "DATABASE_URL": prepared.result(),
+        "ROOKIFY_JWT_SECRET": jwt_secret(settings),
+        "ROOKIFY_TOKEN_KEY": _token_key(settings, data_dir),
+    }
     orchestrator = ChildSpec(
         "orchestrator",
         _python("orchestrator"),
@@ -80,9 +86,9 @@ async def _start(
             "ROOKIFY_LISTEN": listen,
             "ROOKIFY_ANALYZERS": analyzer_address,
             "ROOKIFY_SHUTDOWN_GRACE": str(min(settings.shutdown_grace, _SHUTDOWN_GRACE)),
-            "DATABASE_URL": prepared.result(),
-            "ROOKIFY_JWT_SECRET": jwt_secret(settings),
-            "ROOKIFY_TOKEN_KEY": _token_key(settings, data_dir),
+            # What this process read from a file goes on as what it read: both would be one too many.
+            **{name + FILE_SUFFIX: "" for name in credentials},
+            **credentials,
         },
         health=_reached_at(listen),
     )
