@@ -59,7 +59,7 @@ def test_reports_from_the_reference_evaluations(games: dict[str, ParsedGame]) ->
     # Players of 700 to 900: a blunder every dozen moves or so, most moves without a word.
     plies = sum(counts.values())
     assert 0.04 < counts[Judgement.BLUNDER] / plies < 0.15
-    assert counts[Judgement.NONE] / plies > 0.6
+    assert (counts[Judgement.NONE] + counts[Judgement.BEST]) / plies > 0.6
 
 
 def _evaluation(game: ParsedGame, position: dict[str, Any]) -> Evaluation:

@@ -12,10 +12,16 @@ import chess
 
 from analyzer.report import GameReport, MoveReport
 from analyzer.scores import Centipawns, Checkmate, MateIn, Score
-from analyzer.verdicts import Judgement
+from analyzer.verdicts import ERRORS, Judgement
 
-# Numeric annotation glyphs: ?? is 4, ? is 2, ?! is 6 (PGN standard, 8.2.4).
-NAGS: dict[Judgement, str] = {Judgement.BLUNDER: "$4", Judgement.MISTAKE: "$2", Judgement.INACCURACY: "$6"}
+# Numeric annotation glyphs: ! is 1, ? is 2, !! is 3, ?? is 4, ?! is 6 (PGN standard, 8.2.4).
+NAGS: dict[Judgement, str] = {
+    Judgement.GREAT: "$1",
+    Judgement.MISTAKE: "$2",
+    Judgement.BRILLIANT: "$3",
+    Judgement.BLUNDER: "$4",
+    Judgement.INACCURACY: "$6",
+}
 _COLUMNS = 100  # where a comment allows it: none is broken, as a line that begins with [ looks like a header
 _EVAL = re.compile(r"\[%eval\s[^\]]*\]")
 
@@ -39,7 +45,7 @@ def _movetext(report: GameReport) -> Iterator[str]:
         if move.judgement in NAGS:
             yield NAGS[move.judgement]
         comment = _comment(_remark(move), _eval(move.after.score), _EVAL.sub("", move.move.comment))
-        variation = _variation(board, move) if move.judgement in NAGS else []
+        variation = _variation(board, move)
         if comment:
             yield comment
         if variation:
@@ -60,6 +66,9 @@ def _remark(move: MoveReport) -> str:
     if move.judgement not in NAGS:
         return ""
     name = move.judgement.value.capitalize()
+    if move.judgement not in ERRORS:
+        second = "" if move.before.second is None else f"; next best {_spoken(move.before.second)}"
+        return f"{name} ({_spoken(move.before.score)}{second})."
     scores = f"{_spoken(move.before.score)} to {_spoken(move.after.score)}"
     return f"{name} ({scores}). {move.best_san} was best."
 

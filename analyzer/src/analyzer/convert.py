@@ -25,11 +25,14 @@ _REASONS = {
     Reason.EMPTY_GAME: pb.GameFailure.REASON_EMPTY_GAME,
     Reason.TOO_LARGE: pb.GameFailure.REASON_TOO_LARGE,
 }
-_JUDGEMENTS = {
+JUDGEMENTS = {
     Judgement.NONE: pb.JUDGEMENT_UNSPECIFIED,
     Judgement.INACCURACY: pb.JUDGEMENT_INACCURACY,
     Judgement.MISTAKE: pb.JUDGEMENT_MISTAKE,
     Judgement.BLUNDER: pb.JUDGEMENT_BLUNDER,
+    Judgement.BRILLIANT: pb.JUDGEMENT_BRILLIANT,
+    Judgement.GREAT: pb.JUDGEMENT_GREAT,
+    Judgement.BEST: pb.JUDGEMENT_BEST,
 }
 _PHASES = {
     Phase.OPENING: pb.PHASE_OPENING,
@@ -121,12 +124,14 @@ def _from_move(move: MoveReport) -> pb.MoveAnalysis:
         win_percent_before=move.win_percent_before,
         win_percent_after=move.win_percent_after,
         accuracy=move.accuracy,
-        judgement=_JUDGEMENTS[move.judgement],
+        judgement=JUDGEMENTS[move.judgement],
         phase=_PHASES[move.phase],
         forced=move.move.forced,
         depth=move.before.depth,
         nodes=move.before.nodes,
     )
+    if move.before.second is not None and not move.move.forced:
+        message.second_score.CopyFrom(from_score(move.before.second))
     if move.move.clock is not None:
         message.clock.CopyFrom(from_seconds(move.move.clock))
     return message

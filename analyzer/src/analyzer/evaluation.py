@@ -23,6 +23,7 @@ class Evaluation:
 
     `line` is empty only where the game is over. `nodes` over all searches of the position.
     `swing`: how far White's winning chance moved over the search's last iterations, 0..2.
+    `second`: White's point of view, best play without the best move; None where it was not searched.
     """
 
     score: Score
@@ -31,6 +32,7 @@ class Evaluation:
     depth: int = 0
     nodes: int = 0
     swing: float = 0.0
+    second: Score | None = None
 
     @property
     def best(self) -> str:

@@ -10,18 +10,19 @@ import chess
 from analyzer import openings
 from analyzer.accuracy import SideFigures, game_figures, move_accuracy
 from analyzer.evaluation import Evaluation
+from analyzer.exchange import is_sacrifice
 from analyzer.openings import Opening
 from analyzer.pgn import ParsedGame, ParsedMove
 from analyzer.phases import Phase, phases
 from analyzer.scores import mover_win_percent
-from analyzer.verdicts import Judgement, judge
+from analyzer.verdicts import ERRORS, Judgement, is_only_move, judge
 
 
 @dataclass(frozen=True, slots=True)
 class MoveReport:
     """One move. Win percents and accuracy, all 0..100, are the mover's.
 
-    `better_line_san` is `before.line` where the move is judged, else empty: few lines are worth writing out.
+    `better_line_san` is `before.line` where the move is an error, else empty: few lines are worth writing.
     """
 
     ply: int  # 1 is the first move
@@ -81,9 +82,7 @@ def _move(
 ) -> MoveReport:
     percent_before = mover_win_percent(before.score, white=move.white)
     percent_after = mover_win_percent(after.score, white=move.white)
-    judgement = judge(
-        before.score, after.score, white=move.white, first_choice=before.best == move.uci or move.forced
-    )
+    judgement = _judgement(move, board, before, after)
     return MoveReport(
         ply=ply,
         move=move,
@@ -91,13 +90,23 @@ def _move(
         before=before,
         after=after,
         best_san=board.san(board.parse_uci(before.best)),
-        better_line_san=() if judgement is Judgement.NONE else _in_san(board, before.line),
+        better_line_san=_in_san(board, before.line) if judgement in ERRORS else (),
         win_percent_before=percent_before,
         win_percent_after=percent_after,
         accuracy=move_accuracy(percent_before, percent_after),
         judgement=judgement,
         phase=phase,
     )
+
+
+def _judgement(move: ParsedMove, board: chess.Board, before: Evaluation, after: Evaluation) -> Judgement:
+    if move.forced:
+        return Judgement.NONE
+    if before.best != move.uci:
+        return judge(before.score, after.score, white=move.white, first_choice=False)
+    if before.second is None or not is_only_move(before.score, before.second, white=move.white):
+        return Judgement.BEST
+    return Judgement.BRILLIANT if is_sacrifice(board, board.parse_uci(move.uci)) else Judgement.GREAT
 
 
 def _in_san(board: chess.Board, line: Sequence[str]) -> tuple[str, ...]:

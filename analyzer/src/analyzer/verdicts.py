@@ -1,6 +1,7 @@
-"""The verdict on a move: inaccuracy, mistake, blunder, or nothing to say.
+"""The verdict on a move: inaccuracy, mistake, blunder; or best, great, brilliant; or nothing to say.
 
-The rules are lichess's (lila `Advice.scala`), with scores held to ±1000 centipawns as for win percent.
+The rules for errors are lichess's (lila `Advice.scala`), with scores held to ±1000 centipawns as for win
+percent. lichess has none for praise: ours ask what the engine's second choice would have cost.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ class Judgement(Enum):
     INACCURACY = "inaccuracy"
     MISTAKE = "mistake"
     BLUNDER = "blunder"
+    BEST = "best"
+    GREAT = "great"
+    BRILLIANT = "brilliant"
 
 
 # Winning chance lost, on the scale -1..1, from which a verdict is passed.
@@ -23,6 +27,9 @@ THRESHOLDS: tuple[tuple[float, Judgement], ...] = (
     (0.2, Judgement.MISTAKE),
     (0.1, Judgement.INACCURACY),
 )
+ERRORS = frozenset(judgement for _, judgement in THRESHOLDS)
+# Winning chance that the second choice must lose for the first to be the only move that holds: a mistake's.
+GREAT_LOSS = 0.2
 # Centipawns, the mover's, on the other side of a mate: beyond the first it decided little, beyond the second
 # nothing.
 _MATE_LITTLE = 700
@@ -44,6 +51,15 @@ def judge(before: Score, after: Score, *, white: bool, first_choice: bool) -> Ju
     if mate_before > 0 and mate_after <= 0:
         return _by_mate(_centipawns(after, white=white))  # a mate given away
     return Judgement.NONE
+
+
+def is_only_move(best: Score, second: Score, *, white: bool) -> bool:
+    """Whether the engine's first choice is the only move that holds.
+
+    `best`, `second`: the scores of the position under best play, and without the best move. Mates count as
+    ±1000 centipawns, as in `chance_lost`: of two ways to win, or to lose, none is the only one.
+    """
+    return chance_lost(best, second, white=white) >= GREAT_LOSS
 
 
 def chance_lost(before: Score, after: Score, *, white: bool) -> float:

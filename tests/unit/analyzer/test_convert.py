@@ -11,6 +11,7 @@ from analyzer.pgn import Reason, UnplayableGame
 from analyzer.scores import Centipawns, Checkmate, Score
 from analyzer.search.budget import PRESETS, Pass, Preset
 from analyzer.search.game import SearchedGame
+from analyzer.verdicts import Judgement
 from rookify.analysis.v1 import analysis_pb2 as pb
 from tests.support.scores import scores
 
@@ -49,6 +50,11 @@ def test_budgets() -> None:
     assert convert.to_plan(pb.SearchBudget(preset=pb.SearchBudget.PRESET_DEEP, nodes_per_position=9_000)) == (
         Pass(Limit(nodes=9_000)),
     )
+
+
+def test_every_judgement_has_its_number() -> None:
+    assert convert.JUDGEMENTS.keys() == set(Judgement)
+    assert set(convert.JUDGEMENTS.values()) == set(pb.Judgement.values())
 
 
 def test_every_reason_has_its_number() -> None:

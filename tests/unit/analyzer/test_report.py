@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import chess.pgn
 import pytest
@@ -41,9 +42,9 @@ def test_the_report_of_a_game() -> None:
     made = fools_mate()
     assert [move.judgement for move in made.moves] == [
         Judgement.INACCURACY,
-        Judgement.NONE,
+        Judgement.BEST,
         Judgement.BLUNDER,
-        Judgement.NONE,
+        Judgement.BEST,
     ]
     assert [move.best_san for move in made.moves] == ["e4", "e5", "e3", "Qh4#"]
     assert [move.better_line_san for move in made.moves] == [("e4",), (), ("e3", "d5", "d4"), ()]
@@ -51,13 +52,9 @@ def test_the_report_of_a_game() -> None:
     assert [round(move.win_percent_after, 1) for move in made.moves] == [44.5, 54.6, 2.5, 97.5]
     assert made.moves[3].accuracy == 100
     assert {move.phase for move in made.moves} == {Phase.OPENING}
-    assert made.white.counts == {
-        Judgement.NONE: 0,
-        Judgement.INACCURACY: 1,
-        Judgement.MISTAKE: 0,
-        Judgement.BLUNDER: 1,
-    }
-    assert made.black.counts[Judgement.NONE] == 2
+    counted = {judgement: count for judgement, count in made.white.counts.items() if count}
+    assert counted == {Judgement.INACCURACY: 1, Judgement.BLUNDER: 1}
+    assert made.black.counts[Judgement.BEST] == 2
     assert made.moves[2].fen_before == made.game.boards[2].fen()
 
 
@@ -65,6 +62,30 @@ def test_a_forced_move_is_never_an_error() -> None:
     game = pgn.parse(with_fen("7k/5R2/8/8/8/8/8/K7 b - - 0 1", "1... Kg8"))
     made = report.build(game, [searched(Centipawns(0), "h8g8"), searched(Centipawns(900), "f7a7")])
     assert made.moves[0].judgement is Judgement.NONE
+
+
+@pytest.mark.parametrize(
+    ("second", "judgement"),
+    [
+        (None, Judgement.BEST),
+        (Centipawns(700), Judgement.BEST),
+        (Centipawns(0), Judgement.BRILLIANT),
+        (Centipawns(-900), Judgement.BRILLIANT),
+    ],
+)
+def test_the_first_choice_is_best_great_or_brilliant(second: Score | None, judgement: Judgement) -> None:
+    fen = "4kb1r/p2n1ppp/1Q2q3/4p1B1/4P3/8/PPP2PPP/2KR4 w k - 0 16"
+    game = pgn.parse(with_fen(fen, "16. Qb8+ Nxb8 17. Rd8#"))
+    made = report.build(
+        game,
+        [
+            replace(searched(MateIn(2), "b6b8"), second=second),
+            Evaluation(MateIn(1), ("d7b8",), Source.FORCED),
+            replace(searched(MateIn(1), "d1d8"), second=Centipawns(-900)),
+            Evaluation(Checkmate(white_wins=True), (), Source.OVER),
+        ],
+    )
+    assert [move.judgement for move in made.moves] == [judgement, Judgement.NONE, Judgement.GREAT]
 
 
 def test_evaluations_must_match_the_game() -> None:
@@ -134,7 +155,7 @@ def test_annotated_games_read_back(seed: int, data: st.DataObject) -> None:
             Judgement.INACCURACY: {chess.pgn.NAG_DUBIOUS_MOVE},
             Judgement.MISTAKE: {chess.pgn.NAG_MISTAKE},
             Judgement.BLUNDER: {chess.pgn.NAG_BLUNDER},
-        }[move.judgement]
+        }.get(move.judgement, set())
         assert node.nags == expected
         evaluated = node.eval()
         match move.after.score:

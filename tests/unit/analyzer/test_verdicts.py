@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from analyzer.scores import Centipawns, Checkmate, MateIn, Score, flipped, winning_chance
-from analyzer.verdicts import Judgement, chance_lost, judge
+from analyzer.verdicts import Judgement, chance_lost, is_only_move, judge
 from tests.support.scores import centipawns, scores
 
 NONE, INACCURACY, MISTAKE, BLUNDER = (
@@ -111,3 +111,24 @@ def test_a_gain_is_never_an_error(one: Centipawns, other: Centipawns) -> None:
     worse, better = sorted((one, other), key=winning_chance)
     assert white(worse, better) is NONE
     assert chance_lost(worse, better, white=True) <= 0
+
+
+@pytest.mark.parametrize(
+    ("best", "second", "only"),
+    [
+        (Centipawns(0), Centipawns(-111), True),
+        (Centipawns(0), Centipawns(-110), False),
+        (Centipawns(900), Centipawns(700), False),  # both win
+        (Centipawns(900), Centipawns(100), True),
+        (Centipawns(-700), Centipawns(-2000), False),  # both lose
+        (Centipawns(0), MateIn(-4), True),
+        (MateIn(3), MateIn(9), False),
+        (MateIn(3), Centipawns(700), False),  # it wins all the same
+        (MateIn(3), Centipawns(300), True),
+        (MateIn(-9), MateIn(-1), False),
+        (Centipawns(-999), MateIn(-2), False),
+    ],
+)
+def test_the_only_move_that_holds(best: Score, second: Score, only: bool) -> None:
+    assert is_only_move(best, second, white=True) is only
+    assert is_only_move(flipped(best), flipped(second), white=False) is only
