@@ -437,13 +437,20 @@ async def test_the_node_says_what_it_is() -> None:
     async with Analyzer(settings()) as analyzer:
         async with analysis_stream(analyzer.address) as opened:
             await opened.feed([game("g1"), game("bad", "1. e5")], QUICK)
+            await opened.feed([game("g2", "1. f3 e5 2. g4 d6")], QUICK)
+            engine = opened.analysis("g2").engine
+            assert (engine.positions_searched, engine.positions_from_cache) == (1, 4)
         async with analyzer_channel(analyzer.address) as stub:
             info = await stub.GetAnalyzerInfo(pb.GetAnalyzerInfoRequest())
         said = MessageToDict(info, preserving_proto_field_name=True)
         assert said["engine"].startswith("Stockfish")
         assert said["workers"] == 2
         assert int(said["nodes_per_second"]) > 10_000
-        assert said["games_analyzed"] == "1"
+        assert said["games_analyzed"] == "2"
+        assert (said["cache_hits"], said["cache_misses"]) == (
+            "4",
+            "5",
+        )  # mate stands on the first one's board
         assert said["version"] == "0.1.0"
 
 

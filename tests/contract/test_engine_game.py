@@ -17,6 +17,7 @@ from analyzer.engine.request import Limit
 from analyzer.evaluation import Evaluation, Source
 from analyzer.scores import Centipawns, Checkmate, MateIn
 from analyzer.search.budget import Pass, Plan, Preset, plan
+from analyzer.search.cache import PositionCache
 from analyzer.search.game import SearchedGame, search_game
 from analyzer.verdicts import ERRORS
 from tests.support.scripted_engine import commands, scripted_engine
@@ -26,12 +27,16 @@ START = f"position fen {chess.STARTING_FEN}"
 
 
 async def searched(
-    path: str, game: pgn.ParsedGame, steps: Plan, known: dict[int, Evaluation] | None = None
+    path: str,
+    game: pgn.ParsedGame,
+    steps: Plan,
+    known: dict[int, Evaluation] | None = None,
+    cache: PositionCache | None = None,
 ) -> tuple[SearchedGame, list[tuple[int, int]]]:
     lane = EngineLane(EngineConfig(path, hash_mb=8))
     told: list[tuple[int, int]] = []
     try:
-        found = await search_game(lane, game, steps, known or {}, lambda *at: told.append(at))
+        found = await search_game(lane, game, steps, known or {}, lambda *at: told.append(at), cache)
     finally:
         await lane.close()
     return found, told
@@ -56,7 +61,7 @@ async def test_last_to_first_each_once_with_its_history(tmp_path: Path) -> None:
         Centipawns(25),
         Centipawns(-25),
     ]
-    assert (found.searched, found.known, found.nodes, found.engine) == (4, 0, 4000, "Scripted 1.0")
+    assert (found.searched, found.reused, found.nodes, found.engine) == (4, 0, 4000, "Scripted 1.0")
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert commands(tmp_path).count("ucinewgame") == 1
 
@@ -78,9 +83,24 @@ async def test_only_the_doubtful_are_searched_again(tmp_path: Path) -> None:
         "go depth 12 nodes 5000",
         "go depth 12 nodes 5000",
     ]
-    assert (found.searched, found.known) == (2, 2)
+    assert (found.searched, found.reused) == (2, 2)
     assert [evaluation.nodes for evaluation in found.evaluations] == [2000, 2000, 0, 0]
     assert told[-1] == (4, 4)
+
+
+async def test_no_position_is_searched_twice_whatever_game_it_is_in(tmp_path: Path) -> None:
+    engine, cache = scripted_engine(tmp_path, [["good"]]), PositionCache(1)
+    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), margin=0.03))  # every move seems to lose 50 centipawns
+    one, _ = await searched(engine, pgn.parse("1. e4 e5 2. Nf3"), steps, cache=cache)
+    asked = len(positions_asked(tmp_path))
+    assert asked == 2 * 4
+    other, _ = await searched(engine, pgn.parse("1. e4 e5 2. Nf3 Nc6"), steps, cache=cache)
+    assert positions_asked(tmp_path)[asked:] == [f"{START} moves e2e4 e7e5 g1f3 b8c6"] * 2
+    assert other.evaluations[:4] == one.evaluations
+    assert (other.searched, other.reused, other.nodes) == (1, 4, 2000)
+    # Another budget is another matter.
+    third, _ = await searched(engine, pgn.parse("1. e4 e5"), ONCE, cache=cache)
+    assert (third.searched, third.reused) == (3, 0)
 
 
 async def test_what_is_over_or_forced_is_not_searched(tmp_path: Path) -> None:

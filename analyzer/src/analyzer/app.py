@@ -12,6 +12,7 @@ from analyzer.engine.discovery import find_stockfish
 from analyzer.engine.errors import EngineError
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.scheduler import Scheduler
+from analyzer.search.cache import PositionCache
 from analyzer.service import SERVICE_NAME, AnalysisServicer
 from analyzer.settings import Settings
 from rookify.analysis.v1.analysis_pb2_grpc import add_AnalysisServiceServicer_to_server
@@ -38,7 +39,8 @@ class Analyzer:
         self._config = config
         self.lanes = [EngineLane(config, number) for number in range(settings.workers)]
         self._scheduler: Scheduler[EngineLane] = Scheduler()
-        self._servicer = AnalysisServicer(self._scheduler, self.lanes)
+        cache = PositionCache(settings.position_cache_mb)
+        self._servicer = AnalysisServicer(self._scheduler, self.lanes, cache)
         self._server = GrpcServer(settings.analyzer_listen, interceptors=[ErrorInterceptor()])
         self._server.add(add_AnalysisServiceServicer_to_server, self._servicer, SERVICE_NAME)
         self._serving: list[asyncio.Task[None]] = []

@@ -154,7 +154,7 @@ def _engine_report(searched: SearchedGame) -> pb.EngineReport:
         engine=searched.engine,
         nodes=searched.nodes,
         positions_searched=searched.searched,
-        positions_from_cache=searched.known,
+        positions_from_cache=searched.reused,
         engine_time=from_seconds(searched.seconds),
     )
     report.finish_time.FromDatetime(datetime.now(UTC))

@@ -12,6 +12,7 @@ import structlog
 from analyzer.credits import Account, Ledger
 from analyzer.engine.lane import EngineLane
 from analyzer.scheduler import Scheduler
+from analyzer.search.cache import PositionCache
 from analyzer.session import SIGN_OF_LIFE, Session
 from rookify.analysis.v1 import analysis_pb2 as pb
 from rookify.analysis.v1 import analysis_pb2_grpc
@@ -27,9 +28,12 @@ SLOTS_PER_WORKER = 2
 class AnalysisServicer(analysis_pb2_grpc.AnalysisServiceServicer):
     """Games of many streams onto the lanes that `scheduler` serves."""
 
-    def __init__(self, scheduler: Scheduler[EngineLane], lanes: Sequence[EngineLane]) -> None:
+    def __init__(
+        self, scheduler: Scheduler[EngineLane], lanes: Sequence[EngineLane], cache: PositionCache
+    ) -> None:
         self._scheduler = scheduler
         self._lanes = lanes
+        self._cache = cache
         self._ledger = Ledger(SLOTS_PER_WORKER * len(lanes))
         self._sessions: dict[Account, Session] = {}
         self._analyzed = 0
@@ -44,7 +48,7 @@ class AnalysisServicer(analysis_pb2_grpc.AnalysisServiceServicer):
         if self._draining:
             raise Unavailable("the analyzer is stopping", reason="STOPPING")
         account = self._ledger.open()
-        session = Session(self._scheduler, account, spend=self._ledger.spend, on_end=self._ended)
+        session = Session(self._scheduler, self._cache, account, spend=self._ledger.spend, on_end=self._ended)
         self._sessions[account] = session
         self._none_left.clear()
         log.info("stream opened", streams=len(self._sessions))
@@ -79,6 +83,8 @@ class AnalysisServicer(analysis_pb2_grpc.AnalysisServiceServicer):
             workers=len(self._lanes),
             nodes_per_second=round(sum(lane.nodes_per_second for lane in self._lanes)),
             games_analyzed=self._analyzed,
+            cache_hits=self._cache.hits,
+            cache_misses=self._cache.misses,
             version=version("rookify-analyzer"),
         )
 

@@ -17,6 +17,7 @@ from analyzer.engine.errors import EngineFailed
 from analyzer.engine.lane import EngineLane
 from analyzer.pgn import UnplayableGame
 from analyzer.scheduler import Scheduler
+from analyzer.search.cache import PositionCache
 from analyzer.search.game import search_game
 from rookify.analysis.v1 import analysis_pb2 as pb
 from servicekit.errors import InvalidInput, RookifyError, Unavailable
@@ -53,6 +54,7 @@ class Session:
     def __init__(
         self,
         scheduler: Scheduler[EngineLane],
+        cache: PositionCache,
         account: Account,
         *,
         spend: Callable[[Account, int], None],
@@ -61,6 +63,7 @@ class Session:
         self.responses: asyncio.Queue[pb.AnalyzeGamesResponse | RookifyError | None] = asyncio.Queue()
         self.account = account
         self._scheduler = scheduler
+        self._cache = cache
         self._spend = spend
         self._on_end = on_end
         self._games: dict[str, _Held] = {}
@@ -146,7 +149,9 @@ class Session:
             held.total = game.plies + 1
             plan, known = convert.to_plan(budget), convert.to_known(held.game.known)
             searched = await self._scheduler.submit(
-                lambda lane: search_game(lane, game, plan, known, lambda *at: self._progress(held, *at)),
+                lambda lane: search_game(
+                    lane, game, plan, known, lambda *at: self._progress(held, *at), self._cache
+                ),
                 job_id=held.game.job_id,
                 priority=held.game.priority,
                 size=game.plies,

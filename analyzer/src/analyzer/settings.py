@@ -28,6 +28,9 @@ class Settings(ServiceSettings):
     # A game searched with the default preset fills about 3 million entries of 10 bytes; twice that is where
     # more stops helping, and clearing it between games costs 2 ms.
     engine_hash_mb: int = Field(default=64, ge=1, le=65536, description="Hash table of each engine in MB")
+    position_cache_mb: int = Field(
+        default=64, ge=0, le=65536, description="Evaluated positions kept for other games, in MB; 0: none"
+    )
     engine_nice: int = Field(default=0, ge=0, le=19, description="Niceness of the engines")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level logged"

@@ -14,6 +14,7 @@ from analyzer.evaluation import LINE_PLIES, Evaluation, Source
 from analyzer.pgn import ParsedGame
 from analyzer.scores import Centipawns, Checkmate, before_only_move
 from analyzer.search.budget import Plan, to_deepen
+from analyzer.search.cache import Key, PositionCache, position_keys
 
 Progress = Callable[[int, int], None]  # positions done, and in all
 
@@ -27,7 +28,7 @@ class SearchedGame:
     nodes: int
     seconds: float
     searched: int  # positions
-    known: int
+    reused: int  # positions not searched: known beforehand, or from the cache
 
 
 async def search_game(
@@ -36,21 +37,30 @@ async def search_game(
     plan: Plan,
     known: Mapping[int, Evaluation],
     on_progress: Progress = lambda _done, _total: None,
+    cache: PositionCache | None = None,
 ) -> SearchedGame:
     """Raises EngineFailed. `known`: evaluations by position, used as they are and not searched."""
-    return await _GameSearch(lane, game, known, on_progress).run(plan)
+    cache = PositionCache(0) if cache is None else cache
+    return await _GameSearch(lane, game, known, on_progress, cache).run(plan)
 
 
 class _GameSearch:
     def __init__(
-        self, lane: EngineLane, game: ParsedGame, known: Mapping[int, Evaluation], on_progress: Progress
+        self,
+        lane: EngineLane,
+        game: ParsedGame,
+        known: Mapping[int, Evaluation],
+        on_progress: Progress,
+        cache: PositionCache,
     ) -> None:
         self._lane = lane
         self._game = game
         self._on_progress = on_progress
+        self._cache = cache
+        self._keys: list[Key | None] = []
         self._played = [move.uci for move in game.moves]
         self._fixed = {ply: evaluation for ply, evaluation in known.items() if usable(game, ply, evaluation)}
-        self._known = len(self._fixed)
+        self._reused = set(self._fixed)
         end = over(game)
         if end is not None:
             self._fixed[game.plies] = end
@@ -62,28 +72,31 @@ class _GameSearch:
     async def run(self, plan: Plan) -> SearchedGame:
         everything = range(self._game.plies + 1)
         await self._lane.new_game(chess960=self._game.chess960)
+        self._keys = position_keys(self._game, self._lane.name, plan)
         first, *later = plan
-        await self._deepen(first.limit, everything, final=not later)
+        await self._deepen(0, first.limit, everything, final=not later)
         for number, step in enumerate(later, start=1):
             evaluations = [self._found[ply] for ply in everything]
             wanted = to_deepen(step, evaluations, self._played, white_first=self._game.moves[0].white)
-            await self._deepen(step.limit, self._through_forced(wanted), final=number == len(later))
+            await self._deepen(number, step.limit, self._through_forced(wanted), final=number == len(later))
         return SearchedGame(
             evaluations=tuple(self._found[ply] for ply in everything),
             engine=self._lane.name,
             nodes=self._nodes,
             seconds=self._seconds,
             searched=len(self._searched),
-            known=self._known,
+            reused=len(self._reused - self._searched),
         )
 
-    async def _deepen(self, limit: Limit, wanted: Collection[int], *, final: bool) -> None:
+    async def _deepen(self, step: int, limit: Limit, wanted: Collection[int], *, final: bool) -> None:
         """Search the wanted positions, last to first: what was found there helps with those before."""
         total = self._game.plies + 1
         left = len(wanted)
         for ply in sorted(wanted, reverse=True):
             if ply not in self._fixed:
-                self._found[ply] = self._forced(ply) or await self._search(ply, limit)
+                self._found[ply] = (
+                    self._forced(ply) or self._cached(ply, step) or await self._search(ply, step, limit)
+                )
             left -= 1
             if final:
                 self._on_progress(total - left, total)
@@ -101,7 +114,13 @@ class _GameSearch:
             swing=after.swing,
         )
 
-    async def _search(self, ply: int, limit: Limit) -> Evaluation:
+    def _cached(self, ply: int, step: int) -> Evaluation | None:
+        found = self._cache.get(self._keys[ply], step)
+        if found is not None:
+            self._reused.add(ply)
+        return found
+
+    async def _search(self, ply: int, step: int, limit: Limit) -> Evaluation:
         position = Position(command=self._command(ply), board=self._game.boards[ply])
         started = time.monotonic()
         found = await self._lane.search(position, limit)
@@ -109,7 +128,7 @@ class _GameSearch:
         self._nodes += found.nodes
         self._searched.add(ply)
         earlier = self._found.get(ply)
-        return Evaluation(
+        evaluation = Evaluation(
             score=found.score,
             line=found.line,
             source=Source.SEARCHED,
@@ -117,6 +136,8 @@ class _GameSearch:
             nodes=found.nodes + (earlier.nodes if earlier else 0),
             swing=found.swing,
         )
+        self._cache.put(self._keys[ply], step, evaluation)
+        return evaluation
 
     def _command(self, ply: int) -> str:
         history = f" moves {' '.join(self._played[:ply])}" if ply else ""
