@@ -18,12 +18,14 @@ from orchestrator.platforms.base import PlatformClient
 from orchestrator.platforms.chesscom import ChessComClient
 from orchestrator.platforms.lichess import LichessClient
 from orchestrator.service.admin_servicer import AdminServicer
+from orchestrator.service.compat_servicer import CompatServicer
 from orchestrator.service.sync_servicer import SyncServicer
 from orchestrator.settings import Settings, load_settings
 from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.store import Store
 from orchestrator.sync.runner import Runner
 from orchestrator.token_cipher import TokenCipher
+from rookify.compat.v1 import compat_pb2, compat_pb2_grpc
 from rookify.sync.v1 import sync_pb2, sync_pb2_grpc
 from servicekit import logs
 from servicekit.errors import ConfigurationError
@@ -79,15 +81,17 @@ async def serve(
         verifier = TokenVerifier(settings.jwt_secret.get_secret_value())
         server = GrpcServer(settings.listen, interceptors=[ErrorInterceptor(), AuthInterceptor(verifier)])
         services = sync_pb2.DESCRIPTOR.services_by_name
-        server.add(
-            sync_pb2_grpc.add_SyncServiceServicer_to_server,
-            SyncServicer(store, hub, cipher, settings),
-            services["SyncService"].full_name,
-        )
+        sync, admin = SyncServicer(store, hub, cipher, settings), AdminServicer(store, settings)
+        server.add(sync_pb2_grpc.add_SyncServiceServicer_to_server, sync, services["SyncService"].full_name)
         server.add(
             sync_pb2_grpc.add_SyncAdminServiceServicer_to_server,
-            AdminServicer(store, settings),
+            admin,
             services["SyncAdminService"].full_name,
+        )
+        server.add(
+            compat_pb2_grpc.add_CompatServiceServicer_to_server,
+            CompatServicer(store, sync, admin),
+            compat_pb2.DESCRIPTOR.services_by_name["CompatService"].full_name,
         )
         port = await server.start()
 

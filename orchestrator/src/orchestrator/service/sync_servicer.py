@@ -44,7 +44,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         )
 
     async def GetSyncJob(self, request: pb.GetSyncJobRequest, context: Any) -> pb.GetSyncJobResponse:  # noqa: N802
-        job = await self._own_job(validate.uuid("sync_job_id", request.sync_job_id))
+        job = await self.own_job(validate.uuid("sync_job_id", request.sync_job_id))
         return pb.GetSyncJobResponse(sync_job=convert.sync_job(job))
 
     async def ListSyncJobs(self, request: pb.ListSyncJobsRequest, context: Any) -> pb.ListSyncJobsResponse:  # noqa: N802
@@ -67,7 +67,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
     ) -> AsyncIterator[pb.WatchSyncResponse]:
         job_id = validate.uuid("sync_job_id", request.sync_job_id)
         ordinal = tokens.resumed_ordinal(request.resume_token, job_id)
-        await self._own_job(job_id)
+        await self.own_job(job_id)
         async for job in self._hub.watch(job_id):
             message = convert.sync_job(job)
             # The games that the job's counters tell of come before it.
@@ -122,7 +122,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         )
         return pb.GetGameAnalysisResponse(game=convert.game_detail(row))
 
-    async def _own_job(self, job_id: UUID) -> SyncJob:
+    async def own_job(self, job_id: UUID) -> SyncJob:
         """Another user's job is not there, as far as the caller can see."""
         scope = current_caller().scope
         jobs = await self._store.get_sync_jobs([job_id])

@@ -166,6 +166,15 @@ class GameAnalysisRow:
     moments: Sequence[Moment] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeGame(GameAnalysisRow):
+    """An analysis with all that clients of the original application read of it."""
+
+    user_id: UUID
+    platform_game_id: str
+    plies: int
+
+
 @dataclass(frozen=True, slots=True)
 class QuotaUse:
     name: str

@@ -26,6 +26,7 @@ from orchestrator.store.rows import (
     SyncJob,
     Usage,
     User,
+    WholeGame,
 )
 from orchestrator.store.transport import AsJson, Change, Transport
 from servicekit.errors import NotFound, Unavailable
@@ -223,6 +224,25 @@ class Store:
         if not rows:
             raise NotFound(f"there is no analysis {game_analysis_id}")
         return rows[0]
+
+    async def list_games_by_offset(
+        self,
+        user_id: UUID,
+        *,
+        game_analysis_id: UUID | None = None,
+        platform: Platform | None = None,
+        limit: int = 1,
+        offset: int = 0,
+    ) -> list[WholeGame]:
+        return await self._all(
+            WholeGame,
+            "list_games_by_offset",
+            p_user_id=user_id,
+            p_game_analysis_id=game_analysis_id,
+            p_platform=platform.value if platform else None,
+            p_limit=limit,
+            p_offset=offset,
+        )
 
     async def get_quota(self, user_id: UUID, limits: Limits) -> list[QuotaUse]:
         return await self._all(
