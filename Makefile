@@ -14,7 +14,7 @@ BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/benc
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test chaos check lint lint-code lint-imports lint-protos lint-files test-fast \
-	bench $(BENCHES) proto env-example requirements clean
+	bench $(BENCHES) proto gateway env-example requirements clean
 
 help: ## Show this
 	@echo "usage: make TARGET"
@@ -70,6 +70,9 @@ $(BENCHES): bench-%: setup
 
 proto: setup ## Generate protos/gen from the contracts
 	$(PY) scripts/protos.py generate
+
+gateway: setup ## Write deploy/envoy from the contracts and the settings' defaults
+	cd deploy/envoy && env -i PATH="$$PATH" ../../$(BIN)/rookify gateway-config --out .
 
 env-example: setup ## Write .env.example from the settings
 	$(PY) scripts/env_example.py

@@ -23,6 +23,7 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from rookify.analysis.v1 import analysis_pb2
+from rookify.compat.v1 import compat_pb2
 from rookify.sync.v1 import sync_pb2
 
 PROTOS = Path(__file__).parents[2] / "protos"
@@ -55,7 +56,7 @@ def test_names_numbers_types_and_paths_are_fixed(sources: list[FileDescriptorPro
 def test_the_generated_code_speaks_the_same_contract() -> None:
     expected = GOLDEN.read_text(encoding="utf-8").splitlines()
     generated: list[str] = []
-    for module in (analysis_pb2, sync_pb2):
+    for module in (analysis_pb2, compat_pb2, sync_pb2):
         file = FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)
         generated += summary(file)

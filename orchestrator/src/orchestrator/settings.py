@@ -91,6 +91,24 @@ class Settings(ServiceSettings):
     max_months: int = Field(default=12, ge=1, le=12, description="Months per sync")
     max_queued_jobs: int = Field(default=10_000, ge=1, description="Jobs waiting in the whole system")
 
+    # The gateway
+    cors_origins: str = Field(
+        default="",
+        description="Comma-separated origins whose pages may call the gateway: https://app.example.com",
+    )
+    gateway_rate: int = Field(
+        default=50, ge=1, le=1_000_000, description="Requests a second of one client address, at the gateway"
+    )
+    gateway_burst: int = Field(
+        default=200, ge=1, le=1_000_000, description="How many of these may come at once"
+    )
+    gateway_trusted_hops: int = Field(
+        default=0, ge=0, le=10, description="Proxies before the gateway whose X-Forwarded-For is believed"
+    )
+    envoy: str = Field(
+        default="", description="Envoy to use for the gateway; empty: looked for beside Python and on PATH"
+    )
+
     # What is said
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level logged"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from orchestrator.cli import _errors, admin, export, games, jobs, migrate, sync, token, up, watch
+from orchestrator.cli import _errors, admin, export, games, gateway, jobs, migrate, sync, token, up, watch
 from servicekit import logs
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.command("cancel")(jobs.cancel)
 app.command("quota")(jobs.quota)
 app.add_typer(admin.admin)
 app.command("migrate")(migrate.migrate)
+app.command("gateway-config")(gateway.gateway_config)
 
 
 def main() -> None:

@@ -29,6 +29,12 @@ def up(
         int | None,
         typer.Option(min=1, max=1024, help="Engines, one thread each.", show_default="one per core"),
     ] = None,
+    gateway: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port of Envoy as the front door: REST, gRPC-Web; 0: a free one."
+        ),
+    ] = None,
 ) -> None:
     """Start the database, an analyzer and the orchestrator, and keep them running.
 
@@ -42,7 +48,7 @@ def up(
     logs.configure(
         "up", "warning" if settings.log_level == "info" else settings.log_level, settings.log_format
     )
-    asyncio.run(_run(settings, engine_workers))
+    asyncio.run(_run(settings, engine_workers, gateway))
 
 
 def settings_for(data: Path | None) -> Settings:
@@ -51,7 +57,7 @@ def settings_for(data: Path | None) -> Settings:
     return settings if data is None else settings.model_copy(update={"data": data})
 
 
-async def _run(settings: Settings, engine_workers: int | None) -> None:
+async def _run(settings: Settings, engine_workers: int | None, gateway: int | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     # Once asked is enough: stopping takes 10 s at most, and asking again must not cut it short.
@@ -59,11 +65,15 @@ async def _run(settings: Settings, engine_workers: int | None) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             loop.add_signal_handler(number, stop.set)
     say(f"logs are in {settings.data / folder.LOGS}")
-    await stack.run(settings, engine_workers=engine_workers, stop=stop, ready=_ready, notify=say)
+    await stack.run(
+        settings, engine_workers=engine_workers, gateway_port=gateway, stop=stop, ready=_ready, notify=say
+    )
 
 
-def _ready(address: str) -> None:
-    print(f"rookify is up at {address}", flush=True)  # noqa: T201  programs wait for this line
+def _ready(address: str, gateway: str | None) -> None:
+    print(f"rookify is up at {address}", flush=True)  # noqa: T201  programs wait for these lines
+    if gateway is not None:
+        print(f"the gateway is at http://{gateway}", flush=True)  # noqa: T201
 
 
 def say(line: str) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from string import Template
 
-from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2, status_pb2
 
+from orchestrator.settings import Settings
 from rookify.compat.v1 import compat_pb2
 from rookify.sync.v1 import sync_pb2
 from servicekit.errors import ConfigurationError
@@ -26,19 +28,35 @@ DEFAULT_ADMIN_PORT = 9901
 class Gateway:
     """What of the configuration differs from place to place.
 
-    `listen` and `upstreams` are host:port; an upstream's name stands for all its addresses. `rate` is requests
-    a second for each client address, of which `burst` may come at once. `trusted_hops`: proxies in front that
-    say truly, by X-Forwarded-For, where a request came from. `folder`: where Envoy finds the files.
+    `listen` and `upstreams` are host:port; an upstream's name stands for all its addresses. `rate` is
+    requests a second for each client address, of which `burst` may come at once. `trusted_hops`: proxies in
+    front whose X-Forwarded-For is believed. `folder`: where Envoy finds the files.
     """
 
     listen: str
     upstreams: Sequence[str]
-    cors_origins: Sequence[str] = ()
-    rate: int = 50
-    burst: int = 200
-    trusted_hops: int = 0
-    admin_port: int = DEFAULT_ADMIN_PORT
-    folder: PurePosixPath = PurePosixPath("/etc/envoy")
+    folder: PurePosixPath
+    admin_port: int
+    cors_origins: Sequence[str]
+    rate: int
+    burst: int
+    trusted_hops: int
+
+
+def from_settings(
+    settings: Settings, listen: str, upstreams: Sequence[str], folder: PurePosixPath, admin_port: int
+) -> Gateway:
+    """What the settings say of it, for the place where it is to run."""
+    return Gateway(
+        listen=listen,
+        upstreams=upstreams,
+        cors_origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],
+        rate=settings.gateway_rate,
+        burst=settings.gateway_burst,
+        trusted_hops=settings.gateway_trusted_hops,
+        admin_port=admin_port,
+        folder=folder,
+    )
 
 
 def write(gateway: Gateway, folder: Path) -> Path:
@@ -86,7 +104,7 @@ def descriptors() -> bytes:
     return found.SerializeToString(deterministic=True)
 
 
-def _services() -> list[object]:
+def _services() -> list[ServiceDescriptor]:
     return [
         service
         for file in (sync_pb2.DESCRIPTOR, compat_pb2.DESCRIPTOR)
@@ -94,8 +112,15 @@ def _services() -> list[object]:
     ]
 
 
-def _origin(origin: str) -> dict[str, str]:
-    return {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin}
+def _origin(origin: str) -> dict[str, object]:
+    if origin == "*":
+        return {"safe_regex": {"regex": ".*"}}
+    if not re.fullmatch(r"https?://[^/]+", origin):
+        raise ConfigurationError(
+            f"ROOKIFY_CORS_ORIGINS: {origin!r} is no origin; write it as https://app.example.com",
+            reason="BAD_ORIGIN",
+        )
+    return {"exact": origin}
 
 
 def _endpoint(host: str, port: int) -> dict[str, object]:

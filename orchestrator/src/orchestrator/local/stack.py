@@ -8,8 +8,10 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from orchestrator.gateway import config as gateway_config
+from orchestrator.gateway.binary import find_envoy
 from orchestrator.local import database, folder, secrets
 from orchestrator.local.child import Child, ChildSpec
 from orchestrator.local.lock import FolderLock
@@ -31,11 +33,13 @@ async def run(
     settings: Settings,
     *,
     engine_workers: int | None,
+    gateway_port: int | None = None,
     stop: asyncio.Event,
-    ready: Callable[[str], None],
+    ready: Callable[[str, str | None], None],
     notify: Callable[[str], None],
 ) -> None:
-    """Start all, call `ready` with the orchestrator's host:port when all are SERVING, run until `stop`.
+    """Start all, call `ready` with the orchestrator's and the gateway's host:port when all are SERVING, run
+    until `stop`. Without `gateway_port` there is no gateway.
 
     All that was started is stopped when this returns or raises. Raises ConfigurationError, inside an
     ExceptionGroup where it comes from a service; `notify` takes lines for people.
@@ -46,14 +50,17 @@ async def run(
     lock.acquire()
     try:
         listen = claimable(settings.listen)
+        gateway = None if gateway_port is None else claimable(f"127.0.0.1:{gateway_port}")
         async with supervising(notify) as supervisor:
-            running = asyncio.create_task(_start(supervisor, settings, data_dir, listen, engine_workers))
+            running = asyncio.create_task(
+                _start(supervisor, settings, data_dir, listen, engine_workers, gateway)
+            )
             stopping = asyncio.create_task(stop.wait())
             try:
                 await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if running.done():
                     running.result()
-                    ready(listen)
+                    ready(listen, gateway)
                     await stopping
             finally:
                 for task in (running, stopping):
@@ -64,7 +71,12 @@ async def run(
 
 
 async def _start(
-    supervisor: Supervisor, settings: Settings, data_dir: Path, listen: str, engine_workers: int | None
+    supervisor: Supervisor,
+    settings: Settings,
+    data_dir: Path,
+    listen: str,
+    engine_workers: int | None,
+    gateway: str | None,
 ) -> None:
     analyzer_address = claimable("127.0.0.1:0")
     async with asyncio.TaskGroup() as tasks:  # neither needs the other
@@ -93,6 +105,20 @@ async def _start(
         health=_reached_at(listen),
     )
     await supervisor.start(Child(orchestrator, _log(data_dir, "orchestrator")))
+    if gateway is not None:
+        spec = gateway_spec(settings, data_dir / "gateway", gateway, _reached_at(listen))
+        await supervisor.start(Child(spec, _log(data_dir, "gateway")))
+
+
+def gateway_spec(settings: Settings, files: Path, listen: str, orchestrator: str) -> ChildSpec:
+    """Envoy, healthy where a health check through it reaches the orchestrator. Writes its configuration."""
+    envoy = find_envoy(settings.envoy)
+    admin_port = int(claimable("127.0.0.1:0").rpartition(":")[2])
+    made = gateway_config.from_settings(settings, listen, [orchestrator], PurePosixPath(files), admin_port)
+    path = gateway_config.write(made, files)
+    # No setting of the environment is for it, and no secret is its business. Several may run on one machine.
+    arguments = ["-c", str(path), "--use-dynamic-base-id", "--log-level", "warning", "--concurrency", "1"]
+    return ChildSpec("gateway", [envoy, *arguments], {}, health=listen)
 
 
 async def _start_database(supervisor: Supervisor, settings: Settings, data_dir: Path) -> str:
