@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-import stamina
-from pydantic import TypeAdapter
-
 from orchestrator.domain import Platform, PlatformGame, SyncStatus
+from orchestrator.store.caller import WORK_PATIENCE, Caller, parsed
 from orchestrator.store.rows import (
     Claim,
     Finding,
@@ -28,27 +26,12 @@ from orchestrator.store.rows import (
     User,
     WholeGame,
 )
-from orchestrator.store.transport import AsJson, Change, Transport
-from servicekit.errors import NotFound, Unavailable
-
-Row = TypeVar("Row")
-
-# A call that a client waits for is tried again within its patience; one of a worker outlives a database that
-# is away for a while (a restart, a fail-over: tens of seconds), so that the job goes on where it was.
-CALL_PATIENCE = timedelta(seconds=4)
-WORK_PATIENCE = timedelta(seconds=90)
+from orchestrator.store.transport import AsJson, Change
+from servicekit.errors import NotFound
 
 
-class Store:
-    """`patience` is how long a call is repeated, with jittered backoff, while the database does not answer.
-
-    Repeating is safe: every function is idempotent or fenced by the lease token. Raises what
-    `Transport.call` raises.
-    """
-
-    def __init__(self, transport: Transport, patience: timedelta = CALL_PATIENCE) -> None:
-        self._transport = transport
-        self._patience = patience
+class Store(Caller):
+    """Raises what `Transport.call` raises."""
 
     def patient(self) -> Store:
         """The same store, for workers."""
@@ -92,7 +75,7 @@ class Store:
             p_max_takeovers=max_takeovers,
             p_held=list(held),
         )
-        return _parse(Claim, {**rows[0], "job": rows[0]}) if rows else None
+        return parsed(Claim, {**rows[0], "job": rows[0]}) if rows else None
 
     async def fail_abandoned_sync_jobs(self, max_takeovers: int) -> list[SyncJob]:
         return await self._all(SyncJob, "fail_abandoned_sync_jobs", p_max_takeovers=max_takeovers)
@@ -168,7 +151,7 @@ class Store:
 
     async def get_user(self, user_id: UUID) -> User | None:
         rows = await self._call("get_user", p_user_id=user_id)
-        return _parse(User, rows[0]) if rows and rows[0] is not None else None
+        return parsed(User, rows[0]) if rows and rows[0] is not None else None
 
     async def ensure_user(self, user_id: UUID) -> None:
         await self._call("ensure_user", p_user_id=user_id)
@@ -259,34 +242,6 @@ class Store:
     async def list_sync_job_events(self, sync_job_id: UUID) -> list[JobEvent]:
         """The job's history, oldest first; empty for an unknown job."""
         return await self._all(JobEvent, "list_sync_job_events", p_sync_job_id=sync_job_id)
-
-    # How
-
-    async def _call(self, function: str, **parameters: Any) -> list[Any]:
-        async for attempt in stamina.retry_context(
-            on=Unavailable, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
-        ):
-            with attempt:
-                return await self._transport.call(function, parameters)
-        raise AssertionError("unreachable")  # the last attempt raises
-
-    async def _all(self, kind: type[Row], function: str, **parameters: Any) -> list[Row]:
-        return [_parse(kind, row) for row in await self._call(function, **parameters)]
-
-    async def _one(self, kind: type[Row], function: str, **parameters: Any) -> Row:
-        rows = await self._call(function, **parameters)
-        return _parse(kind, rows[0])
-
-
-_adapters: dict[Any, TypeAdapter[Any]] = {}
-
-
-def _parse(kind: type[Row], row: Any) -> Row:
-    adapter = _adapters.get(kind)
-    if adapter is None:
-        adapter = _adapters[kind] = TypeAdapter(kind)
-    parsed: Row = adapter.validate_python(row)
-    return parsed
 
 
 def _leased(claim: Claim) -> dict[str, UUID]:

@@ -1,0 +1,57 @@
+"""How the store calls a function: repeated while the database does not answer, its rows typed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import stamina
+from pydantic import TypeAdapter
+
+from orchestrator.store.transport import Transport
+from servicekit.errors import Unavailable
+
+Row = TypeVar("Row")
+
+# A call that a client waits for is tried again within its patience; one of a worker outlives a database that
+# is away for a while (a restart, a fail-over: tens of seconds), so that the job goes on where it was.
+CALL_PATIENCE = timedelta(seconds=4)
+WORK_PATIENCE = timedelta(seconds=90)
+
+
+class Caller:
+    """`patience` is how long a call is repeated, with jittered backoff, while the database does not answer.
+
+    Repeating is safe: every function is idempotent or fenced by the lease token.
+    """
+
+    def __init__(self, transport: Transport, patience: timedelta = CALL_PATIENCE) -> None:
+        self._transport = transport
+        self._patience = patience
+
+    async def _call(self, function: str, **parameters: Any) -> list[Any]:
+        async for attempt in stamina.retry_context(
+            on=Unavailable, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
+        ):
+            with attempt:
+                return await self._transport.call(function, parameters)
+        raise AssertionError("unreachable")  # the last attempt raises
+
+    async def _all(self, kind: type[Row], function: str, **parameters: Any) -> list[Row]:
+        return [parsed(kind, row) for row in await self._call(function, **parameters)]
+
+    async def _one(self, kind: type[Row], function: str, **parameters: Any) -> Row:
+        rows = await self._call(function, **parameters)
+        return parsed(kind, rows[0])
+
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
+def parsed(kind: type[Row], row: Any) -> Row:
+    """One row, decoded JSON, as the dataclass or type that it is."""
+    adapter = _adapters.get(kind)
+    if adapter is None:
+        adapter = _adapters[kind] = TypeAdapter(kind)
+    typed: Row = adapter.validate_python(row)
+    return typed
