@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 CEILING = 1000  # centipawns beyond which more is no more: what lichess calls Cp.CEILING
+_FLAT = 100_000  # centipawns beyond which the chance is 1 to the last bit, and exp may overflow
 _STEEPNESS = 0.00368208  # fitted by lichess to 75,000 rapid games of players rated 2300
 
 
@@ -54,7 +55,12 @@ def held_centipawns(score: Score) -> int:
 
 def winning_chance(score: Score) -> float:
     """White's winning chance, -1..1, of the score held to ±1000 centipawns."""
-    return 2 / (1 + math.exp(-_STEEPNESS * held_centipawns(score))) - 1
+    return unheld_chance(held_centipawns(score))
+
+
+def unheld_chance(centipawns: int) -> float:
+    """White's winning chance, -1..1, of any centipawns."""
+    return 2 / (1 + math.exp(-_STEEPNESS * max(-_FLAT, min(_FLAT, centipawns)))) - 1
 
 
 def win_percent(score: Score) -> float:

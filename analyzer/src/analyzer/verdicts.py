@@ -1,14 +1,14 @@
 """The verdict on a move: inaccuracy, mistake, blunder; or best, great, brilliant; or nothing to say.
 
-The rules for errors are lichess's (lila `Advice.scala`), with scores held to ±1000 centipawns as for win
-percent. lichess has none for praise: ours ask what the engine's second choice would have cost.
+The rules for errors are lichess's (lila `Advice.scala`). lichess has none for praise: ours ask what the
+engine's second choice would have cost.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
-from analyzer.scores import Centipawns, Checkmate, MateIn, Score, mover_chance
+from analyzer.scores import Centipawns, Checkmate, MateIn, Score, unheld_chance, winning_chance
 
 
 class Judgement(Enum):
@@ -63,8 +63,17 @@ def is_only_move(best: Score, second: Score, *, white: bool) -> bool:
 
 
 def chance_lost(before: Score, after: Score, *, white: bool) -> float:
-    """Winning chance that the mover lost, -2..2; below 0 is a gain."""
-    return mover_chance(before, white=white) - mover_chance(after, white=white)
+    """Winning chance that the mover lost, -2..2; below 0 is a gain.
+
+    As in lichess's verdicts, and unlike win percent and accuracy, centipawns are not held to ±1000: from +16
+    back to +7 is an inaccuracy. A mate counts as ±1000.
+    """
+    lost = _chance(before) - _chance(after)
+    return lost if white else -lost
+
+
+def _chance(score: Score) -> float:
+    return unheld_chance(score.value) if isinstance(score, Centipawns) else winning_chance(score)
 
 
 def _by_chance(lost: float) -> Judgement:

@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given
 
-from analyzer.scores import Centipawns, Checkmate, MateIn, Score, flipped, winning_chance
+from analyzer.scores import Centipawns, Checkmate, MateIn, Score, flipped
 from analyzer.verdicts import Judgement, chance_lost, is_only_move, judge
 from tests.support.scores import centipawns, scores
 
@@ -108,7 +108,7 @@ def test_colors_are_treated_alike(before: Score, after: Score) -> None:
 
 @given(centipawns, centipawns)
 def test_a_gain_is_never_an_error(one: Centipawns, other: Centipawns) -> None:
-    worse, better = sorted((one, other), key=winning_chance)
+    worse, better = sorted((one, other), key=lambda score: score.value)
     assert white(worse, better) is NONE
     assert chance_lost(worse, better, white=True) <= 0
 
