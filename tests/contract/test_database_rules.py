@@ -142,7 +142,8 @@ async def test_an_analysis_is_written_only_while_its_job_is_analyzing(world: Wor
     await world.run("update sync_jobs set status = 'cancelled' where id = %(active)s")
     columns = await world.run(
         "select string_agg(quote_ident(column_name), ', ') from information_schema.columns "
-        "where table_name = 'game_analyses' and column_name not in ('id', 'game_id')"
+        "where table_name = 'game_analyses' and column_name not in ('id', 'game_id') "
+        "and is_generated = 'NEVER'"
     )
     names = columns[0][0]
     with pytest.raises(psycopg.Error) as refused:
@@ -195,8 +196,13 @@ async def test_users_call_no_function(database: Database, role: str) -> None:
 
 
 async def test_the_service_calls_every_function_it_needs_and_no_other(database: Database) -> None:
-    """What the store calls is what is granted: neither a forgotten grant nor one too many."""
-    called = set(re.findall(r'"([a-z_]+)"[,)]', inspect.getsource(Store)))
+    """What the store calls is what is granted: neither a forgotten grant nor one too many.
+
+    An older version of a function stays for replicas that are not upgraded yet.
+    """
+    sources = "".join(inspect.getsource(part) for part in Store.__mro__ if part is not object)
+    called = set(re.findall(r'"([a-z0-9_]+)"[,)]', sources))
+    called |= {name.removesuffix("_v2") for name in called}
     async with await psycopg.AsyncConnection.connect(database.app_conninfo, autocommit=True) as connection:
         await connection.execute("set role service_role")
         cursor = await connection.execute(

@@ -76,6 +76,10 @@ class AdminServicer(sync_pb2_grpc.SyncAdminServiceServicer):
             games_analyzed=usage.games_analyzed,
             engine_nodes=usage.engine_nodes,
             moments_explained=usage.moments_explained,
+            llm_calls=usage.llm_calls,
+            llm_calls_saved=max(0, usage.moves_analyzed - usage.llm_calls),
+            llm_input_tokens=usage.llm_input_tokens,
+            llm_output_tokens=usage.llm_output_tokens,
         )
 
     async def _require_admin(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 import stamina
 from pydantic import TypeAdapter
 
+from orchestrator.store.rows import Claim
 from orchestrator.store.transport import Transport
 from servicekit.errors import Unavailable
 
@@ -55,3 +57,8 @@ def parsed(kind: type[Row], row: Any) -> Row:
         adapter = _adapters[kind] = TypeAdapter(kind)
     typed: Row = adapter.validate_python(row)
     return typed
+
+
+def leased(claim: Claim) -> dict[str, UUID]:
+    """The parameters of a function that only the holder of the lease may call."""
+    return {"p_sync_job_id": claim.job.id, "p_lease_token": claim.lease_token}

@@ -120,6 +120,7 @@ class Moment:
     explanation: str
     explained_by: str
     themes: Sequence[str]
+    why: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,10 @@ class Usage:
     games_analyzed: int
     engine_nodes: int
     moments_explained: int
+    moves_analyzed: int
+    llm_calls: int
+    llm_input_tokens: int
+    llm_output_tokens: int
 
 
 @dataclass(frozen=True, slots=True)

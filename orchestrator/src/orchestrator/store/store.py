@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from orchestrator.domain import Platform, PlatformGame, SyncStatus
-from orchestrator.store.caller import WORK_PATIENCE, Caller, parsed
+from orchestrator.store.caller import WORK_PATIENCE, leased, parsed
+from orchestrator.store.moments import LlmBudget, MomentCalls
 from orchestrator.store.rows import (
     Claim,
     Finding,
@@ -30,7 +31,7 @@ from orchestrator.store.transport import AsJson, Change
 from servicekit.errors import NotFound
 
 
-class Store(Caller):
+class Store(MomentCalls):
     """Raises what `Transport.call` raises."""
 
     def patient(self) -> Store:
@@ -90,16 +91,16 @@ class Store(Caller):
         )
 
     async def release_sync_job(self, claim: Claim) -> None:
-        await self._call("release_sync_job", **_leased(claim))
+        await self._call("release_sync_job", **leased(claim))
 
     async def advance_sync_job(self, claim: Claim, status: SyncStatus, error: str | None = None) -> SyncJob:
         return await self._one(
-            SyncJob, "advance_sync_job", **_leased(claim), p_status=status.value, p_error=error
+            SyncJob, "advance_sync_job", **leased(claim), p_status=status.value, p_error=error
         )
 
     async def note_sync_job(self, claim: Claim, notice: str) -> SyncJob:
         """Says in the job's `error` what it waits for; an empty notice takes it back."""
-        return await self._one(SyncJob, "note_sync_job", **_leased(claim), p_notice=notice)
+        return await self._one(SyncJob, "note_sync_job", **leased(claim), p_notice=notice)
 
     async def cancel_sync_job(self, sync_job_id: UUID, user_id: UUID | None) -> SyncJob:
         return await self._one(SyncJob, "cancel_sync_job", p_sync_job_id=sync_job_id, p_user_id=user_id)
@@ -129,7 +130,7 @@ class Store(Caller):
         return await self._one(
             SyncJob,
             "record_games",
-            **_leased(claim),
+            **leased(claim),
             p_games=AsJson([_game_json(game) for game in games]),
             p_excluded=AsJson(dict(excluded)),
             p_fetch_cursor=AsJson(dict(cursor)),
@@ -138,13 +139,13 @@ class Store(Caller):
 
     async def take_games(self, claim: Claim, after_ordinal: int, limit: int) -> list[QueuedGame]:
         return await self._all(
-            QueuedGame, "take_games", **_leased(claim), p_after_ordinal=after_ordinal, p_limit=limit
+            QueuedGame, "take_games", **leased(claim), p_after_ordinal=after_ordinal, p_limit=limit
         )
 
     async def record_analyses(self, claim: Claim, results: Sequence[Mapping[str, Any]]) -> SyncJob:
         """`results` as the function's comment says: columns of game_analyses, or a failure."""
         return await self._one(
-            SyncJob, "record_analyses", **_leased(claim), p_results=AsJson([dict(r) for r in results])
+            SyncJob, "record_analyses", **leased(claim), p_results=AsJson([dict(r) for r in results])
         )
 
     # What is read
@@ -227,13 +228,20 @@ class Store(Caller):
             p_offset=offset,
         )
 
-    async def get_quota(self, user_id: UUID, limits: Limits) -> list[QuotaUse]:
-        return await self._all(
-            QuotaUse, "get_quota", p_user_id=user_id, p_limits=AsJson(dataclasses.asdict(limits))
-        )
+    async def get_quota(
+        self, user_id: UUID, limits: Limits, budget: LlmBudget | None = None
+    ) -> list[QuotaUse]:
+        """With the day's part of the LLM's budget where that is given."""
+        every = dataclasses.asdict(limits)
+        if budget is not None:
+            every |= {
+                "llm_calls_per_day": budget.calls_per_day,
+                "llm_tokens_per_day": budget.tokens_per_day,
+            }
+        return await self._all(QuotaUse, "get_quota_v2", p_user_id=user_id, p_limits=AsJson(every))
 
     async def get_usage(self, since: datetime) -> Usage:
-        return await self._one(Usage, "get_usage", p_since=since)
+        return await self._one(Usage, "get_usage_v2", p_since=since)
 
     async def audit_sync_jobs(self, limits: Limits) -> list[Finding]:
         """Every breach of the compliance rules."""
@@ -242,10 +250,6 @@ class Store(Caller):
     async def list_sync_job_events(self, sync_job_id: UUID) -> list[JobEvent]:
         """The job's history, oldest first; empty for an unknown job."""
         return await self._all(JobEvent, "list_sync_job_events", p_sync_job_id=sync_job_id)
-
-
-def _leased(claim: Claim) -> dict[str, UUID]:
-    return {"p_sync_job_id": claim.job.id, "p_lease_token": claim.lease_token}
 
 
 def _behind(key: PageKey | None) -> dict[str, Any]:
