@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
-from uuid import uuid4
 
 import grpc
 import grpc.aio
@@ -14,11 +13,10 @@ import psycopg
 import pytest
 from google.protobuf import duration_pb2
 
-from orchestrator.tokens import mint_token
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
 from servicekit.status import RpcFailure, from_rpc_error
-from tests.support.orchestrator import PLAYER, SECRET, Client, Orchestrator, running_orchestrator
+from tests.support.orchestrator import PLAYER, Client, Orchestrator, running_orchestrator
 from tests.support.platforms import faults
 from tests.support.platforms.__main__ import SHIPPED
 from tests.support.platforms.chesscom_server import ChessComServer, read_months
@@ -384,48 +382,7 @@ class TestStartingAndCancelling:
             assert listed == ids[::-1]
 
 
-class TestWhoMayDoWhat:
-    @pytest.mark.parametrize(
-        "metadata",
-        [
-            (),
-            (("authorization", "Basic abc"),),
-            (("authorization", "Bearer"),),
-            (("authorization", "Bearer nonsense"),),
-            (("authorization", f"Bearer {mint_token('another secret, also long enough', str(uuid4()))}"),),
-            (("authorization", f"Bearer {mint_token(SECRET, 'not a uuid')}"),),
-        ],
-    )
-    async def test_no_call_without_a_good_token(self, run: Running, metadata: Any) -> None:
-        async with run() as (orchestrator, _):
-            user = await orchestrator.user()
-            failure = await refused(user.sync.StartSync(user.request(), metadata=metadata, timeout=5))
-            assert failure.code == grpc.StatusCode.UNAUTHENTICATED
-            call = user.sync.WatchSync(
-                pb.WatchSyncRequest(sync_job_id=str(uuid4())), metadata=metadata, timeout=5
-            )
-            assert (await refused(anext(aiter(call)))).code == grpc.StatusCode.UNAUTHENTICATED
-            assert "Bearer " not in failure.message.replace('"authorization: Bearer TOKEN"', "").replace(
-                '"Bearer TOKEN"', ""
-            )
-
-    async def test_users_act_for_themselves_alone(self, run: Running) -> None:
-        async with run(script=lambda _: "hold") as (orchestrator, _):
-            owner, other = await orchestrator.user(), await orchestrator.user()
-            job = await owner.start()
-            failure = await refused(other.call("StartSync", other.request(user_id=str(owner.user_id))))
-            assert failure.code == grpc.StatusCode.PERMISSION_DENIED
-            for method, message in (
-                ("GetSyncJob", pb.GetSyncJobRequest(sync_job_id=job.id)),
-                ("CancelSync", pb.CancelSyncRequest(sync_job_id=job.id)),
-            ):
-                assert (await refused(other.call(method, message))).code == grpc.StatusCode.NOT_FOUND
-            watching = other.watch(job.id)
-            assert (await refused(anext(watching))).code == grpc.StatusCode.NOT_FOUND
-            service = orchestrator.service()
-            seen = await service.call("GetSyncJob", pb.GetSyncJobRequest(sync_job_id=job.id))
-            assert seen.sync_job.user_id == str(owner.user_id)
-
+class TestOperators:
     async def test_admin_calls_need_the_role_or_the_flag(self, run: Running, database: Database) -> None:
         async with run(script=lambda _: "hold") as (orchestrator, _):
             user = await orchestrator.user()

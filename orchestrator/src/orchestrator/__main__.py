@@ -11,7 +11,8 @@ from datetime import timedelta
 import structlog
 
 from orchestrator.analyzers.pool import AnalyzerPool
-from orchestrator.auth import AuthInterceptor, TokenVerifier
+from orchestrator.auth.interceptor import AuthInterceptor
+from orchestrator.auth.setup import token_verifier
 from orchestrator.domain import Platform
 from orchestrator.hub import Hub
 from orchestrator.platforms.base import PlatformClient
@@ -45,12 +46,10 @@ async def serve(
         raise ConfigurationError(
             "DATABASE_URL is not set: name a Postgres, or use `rookify up`, which brings its own"
         )
-    if settings.jwt_secret is None:
-        raise ConfigurationError(
-            "ROOKIFY_JWT_SECRET is not set: without it no caller can be told from another"
-        )
+    verifier = token_verifier(settings)
 
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(verifier.aclose)
         transport = PostgresTransport(settings.database_url.get_secret_value())
         store = Store(await stack.enter_async_context(transport))
         hub = Hub(store)
@@ -78,7 +77,6 @@ async def serve(
             write_interval=settings.write_interval,
         )
         hub.listeners.append(runner.on_change)
-        verifier = TokenVerifier(settings.jwt_secret.get_secret_value())
         server = GrpcServer(settings.listen, interceptors=[ErrorInterceptor(), AuthInterceptor(verifier)])
         services = sync_pb2.DESCRIPTOR.services_by_name
         sync, admin = SyncServicer(store, hub, cipher, settings), AdminServicer(store, settings)
@@ -99,6 +97,7 @@ async def serve(
             background = [
                 tasks.create_task(hub.run(), name="hub"),
                 tasks.create_task(analyzers.run(), name="analyzers"),
+                tasks.create_task(verifier.run(), name="signing keys"),
             ]
             working = tasks.create_task(runner.run(), name="runner")
             await server.set_serving()

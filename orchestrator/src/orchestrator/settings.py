@@ -57,6 +57,38 @@ class Settings(ServiceSettings):
         description="Fernet key that lichess tokens are kept under; the embedded mode makes its own",
     )
 
+    supabase_url: str = Field(
+        default="",
+        validation_alias="SUPABASE_URL",
+        description="The Supabase project, https://PROJECT.supabase.co; its users' access tokens are trusted",
+    )
+    supabase_service_role_key: OptionalSecret = Field(
+        default=None,
+        validation_alias="SUPABASE_SERVICE_ROLE_KEY",
+        description="The project's secret key (sb_secret_…, or the legacy service_role key); "
+        "who shows it as bearer token is the service",
+    )
+    supabase_jwt_secret: OptionalSecret = Field(
+        default=None,
+        validation_alias="SUPABASE_JWT_SECRET",
+        description="The project's legacy JWT secret, only where it still signs with that; "
+        "without it HS256 is refused",
+    )
+    supabase_jwks_url: str = Field(
+        default="",
+        validation_alias="SUPABASE_JWKS_URL",
+        description="Where the project's public keys are; empty: SUPABASE_URL/auth/v1/.well-known/jwks.json",
+    )
+    supabase_jwt_issuer: str = Field(
+        default="",
+        validation_alias="SUPABASE_JWT_ISSUER",
+        description="The `iss` of its tokens, where that is not SUPABASE_URL/auth/v1",
+    )
+    allow_plaintext: bool = Field(
+        default=False,
+        description="Speak without TLS to other machines too: only where the network itself keeps secrets",
+    )
+
     # How a job is worked
     jobs_per_replica: int = Field(
         default=16, ge=1, le=1000, description="Jobs that one orchestrator works at once"

@@ -31,6 +31,10 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
     # Clients may ping every 5 s, calls or not, without being sent away (ENHANCE_YOUR_CALM).
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    # Access tokens with claims of an application's own reach gRPC's usual 8 KiB of headers, beyond which it
+    # refuses more and more of them at random.
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.absolute_max_metadata_size", 32 * 1024),
 )
 
 # For channels of this project: finds a silent peer within 20 s + 10 s, and reconnects within 5 s.

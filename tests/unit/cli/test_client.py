@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import jwt
 import pytest
 
-from orchestrator.cli.client import backoff, full_id, is_loopback, open_channel, pages, token_subject
+from orchestrator.cli.client import backoff, full_id, open_channel, pages, token_subject
 from servicekit.errors import ConfigurationError, FailedPrecondition, NotFound
+from servicekit.plaintext import is_loopback
 
 FIRST = "3f2a1b9c-0d9e-4c7b-8a65-1f2e3d4c5b6a"
 SECOND = "3f2a7777-0d9e-4c7b-8a65-1f2e3d4c5b6a"

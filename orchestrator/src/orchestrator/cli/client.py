@@ -8,7 +8,6 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from orchestrator.cli.failures import as_failure
 from orchestrator.settings import ClientSettings, load_settings
 from rookify.sync.v1 import sync_pb2_grpc
 from servicekit.errors import ConfigurationError, FailedPrecondition, NotFound
+from servicekit.plaintext import is_loopback
 from servicekit.server import CHANNEL_OPTIONS
 
 CALL_SECONDS: Final = 20.0  # a page of analyses over a slow database; a person waits no longer than this
@@ -116,15 +116,6 @@ def open_channel(target: str) -> grpc.aio.Channel:
     if is_loopback(host):
         return grpc.aio.insecure_channel(target, options=(*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0)))
     return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=CHANNEL_OPTIONS)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether traffic to the host stays on this machine; only what says so by itself, no look-up."""
-    bare = host.removeprefix("[").removesuffix("]")
-    try:
-        return ip_address(bare).is_loopback
-    except ValueError:
-        return bare.lower() == "localhost"
 
 
 def token_subject(token: str) -> str:

@@ -86,7 +86,7 @@ class AdminServicer(sync_pb2_grpc.SyncAdminServiceServicer):
         caller = current_caller()
         if caller.is_service:
             return
-        user = await self._store.get_user(caller.user_id)
+        user = await self._store.get_user(caller.user_id) if caller.user_id else None
         if user is None or not user.is_admin:
             raise PermissionDenied(
                 "this needs the service role, or a user with is_admin", reason="NOT_AN_ADMIN"

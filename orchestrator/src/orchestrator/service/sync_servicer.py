@@ -97,6 +97,8 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
     ) -> pb.ListGameAnalysesResponse:
         user_id = _own_user(request.user_id)
         job_id = validate.uuid("sync_job_id", request.sync_job_id) if request.sync_job_id else None
+        if job_id:
+            await self._job_of(user_id, job_id)
         if request.platform and request.platform not in words.PLATFORMS:
             raise InvalidInput.of("platform", "set PLATFORM_CHESS_COM or PLATFORM_LICHESS, or leave it out")
         size = validate.page_size(request.page_size)
@@ -124,9 +126,12 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
 
     async def own_job(self, job_id: UUID) -> SyncJob:
         """Another user's job is not there, as far as the caller can see."""
-        scope = current_caller().scope
+        return await self._job_of(current_caller().scope, job_id)
+
+    async def _job_of(self, user_id: UUID | None, job_id: UUID) -> SyncJob:
+        """The user's job; None is any user's."""
         jobs = await self._store.get_sync_jobs([job_id])
-        if not jobs or (scope is not None and jobs[0].user_id != scope):
+        if not jobs or (user_id is not None and jobs[0].user_id != user_id):
             raise NotFound(f"there is no sync job {job_id}")
         return jobs[0]
 

@@ -140,7 +140,7 @@ class SyncServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListGameAnalyses(self, request, context):
-        """A user's analyzed games, the one played last first.
+        """A user's analyzed games, the one played last first. NOT_FOUND where a job is named that the user does not have.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

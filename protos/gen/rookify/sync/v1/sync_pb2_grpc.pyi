@@ -76,7 +76,7 @@ class SyncServiceStub:
     GetQuota: _grpc.UnaryUnaryMultiCallable[_sync_pb2.GetQuotaRequest, _sync_pb2.GetQuotaResponse]
     """What the user may still start now, and when more."""
     ListGameAnalyses: _grpc.UnaryUnaryMultiCallable[_sync_pb2.ListGameAnalysesRequest, _sync_pb2.ListGameAnalysesResponse]
-    """A user's analyzed games, the one played last first."""
+    """A user's analyzed games, the one played last first. NOT_FOUND where a job is named that the user does not have."""
     GetGameAnalysis: _grpc.UnaryUnaryMultiCallable[_sync_pb2.GetGameAnalysisRequest, _sync_pb2.GetGameAnalysisResponse]
     """One analyzed game with all its moves. NOT_FOUND where the user has no such analysis."""
 
@@ -115,7 +115,7 @@ class SyncServiceAsyncStub(SyncServiceStub):
     GetQuota: _aio.UnaryUnaryMultiCallable[_sync_pb2.GetQuotaRequest, _sync_pb2.GetQuotaResponse]  # type: ignore[assignment]
     """What the user may still start now, and when more."""
     ListGameAnalyses: _aio.UnaryUnaryMultiCallable[_sync_pb2.ListGameAnalysesRequest, _sync_pb2.ListGameAnalysesResponse]  # type: ignore[assignment]
-    """A user's analyzed games, the one played last first."""
+    """A user's analyzed games, the one played last first. NOT_FOUND where a job is named that the user does not have."""
     GetGameAnalysis: _aio.UnaryUnaryMultiCallable[_sync_pb2.GetGameAnalysisRequest, _sync_pb2.GetGameAnalysisResponse]  # type: ignore[assignment]
     """One analyzed game with all its moves. NOT_FOUND where the user has no such analysis."""
 
@@ -193,7 +193,7 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sync_pb2.ListGameAnalysesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sync_pb2.ListGameAnalysesResponse, _abc.Awaitable[_sync_pb2.ListGameAnalysesResponse]]:
-        """A user's analyzed games, the one played last first."""
+        """A user's analyzed games, the one played last first. NOT_FOUND where a job is named that the user does not have."""
 
     @_abc_1.abstractmethod
     def GetGameAnalysis(
