@@ -44,6 +44,7 @@ async def broken(database: Database, statement: LiteralString) -> None:
         for table, name in await cursor.fetchall():
             await connection.execute(f'alter table {table} drop constraint "{name}"')
         await connection.execute("drop index public.sync_jobs_one_active")
+        await connection.execute("alter table public.sync_jobs alter column status drop not null")
         cursor = await connection.execute(statement)
         assert cursor.rowcount > 0, "nothing was broken"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -153,46 +152,6 @@ async def test_an_analysis_is_written_only_while_its_job_is_analyzing(world: Wor
             "from game_analyses"
         )
     assert refused.value.sqlstate == "RK005"
-
-
-@pytest.mark.parametrize("role", ["anon", "authenticated", "service_role"])
-async def test_nobody_writes_but_by_the_functions(database: Database, role: str) -> None:
-    async with await psycopg.AsyncConnection.connect(database.app_conninfo, autocommit=True) as connection:
-        await connection.execute(f"set role {role}")
-        for table in ("sync_jobs", "sync_queue", "games", "sync_job_games", "game_analyses", "moments"):
-            for statement in (
-                f"insert into public.{table} default values",
-                f"update public.{table} set user_id = user_id",
-                f"delete from public.{table}",
-                f"truncate public.{table} cascade",
-            ):
-                with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    await connection.execute(statement)
-
-
-async def test_a_user_reads_their_own_rows_alone(world: World, database: Database) -> None:
-    async with await psycopg.AsyncConnection.connect(database.app_conninfo) as connection:
-        for user_id, sees in ((world.user_id, True), (world.other_id, False)):
-            await connection.execute("set local role authenticated")
-            claims = json.dumps({"sub": str(user_id), "role": "authenticated"})
-            await connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
-            for table in ("sync_jobs", "games", "sync_job_games", "game_analyses"):
-                cursor = await connection.execute(f"select count(*) > 0 from public.{table}")
-                assert await cursor.fetchall() == [(sees,)], table
-            await connection.rollback()
-
-
-@pytest.mark.parametrize("role", ["anon", "authenticated"])
-async def test_users_call_no_function(database: Database, role: str) -> None:
-    async with await psycopg.AsyncConnection.connect(database.app_conninfo, autocommit=True) as connection:
-        await connection.execute(f"set role {role}")
-        cursor = await connection.execute(
-            "select p.proname from pg_proc p where p.pronamespace = 'public'::regnamespace "
-            "and has_function_privilege(p.oid, 'execute')"
-        )
-        assert await cursor.fetchall() == []
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            await connection.execute("select * from public.sync_queue")
 
 
 async def test_the_service_calls_every_function_it_needs_and_no_other(database: Database) -> None:

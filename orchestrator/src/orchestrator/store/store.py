@@ -244,8 +244,9 @@ class Store(MomentCalls):
         return await self._one(Usage, "get_usage_v2", p_since=since)
 
     async def audit_sync_jobs(self, limits: Limits) -> list[Finding]:
-        """Every breach of the compliance rules."""
-        return await self._all(Finding, "audit_sync_jobs", p_limits=AsJson(dataclasses.asdict(limits)))
+        """Every breach of the compliance rules, and what the original application left that fits none."""
+        breaches = await self._all(Finding, "audit_sync_jobs", p_limits=AsJson(dataclasses.asdict(limits)))
+        return breaches + await self._all(Finding, "audit_adopted")
 
     async def list_sync_job_events(self, sync_job_id: UUID) -> list[JobEvent]:
         """The job's history, oldest first; empty for an unknown job."""
