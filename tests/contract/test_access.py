@@ -33,6 +33,7 @@ READ_BY_USERS = {
     "game_analyses": "user_id",
     "moments": "user_id",
     "sync_job_events": "user_id",
+    "llm_usage": "user_id",
 }
 # Filled and emptied by the application that has the users: its own service goes on doing so.
 WRITTEN_BY_THE_SERVICE = {"users"}
@@ -70,6 +71,10 @@ async def populate(database: Database) -> list[UUID]:
             "win_percent_lost) select id, user_id, 1, 'blunder', 'startpos', 'f3', 'e4', 30 "
             "from game_analyses on conflict do nothing"
         )
+        await owner.execute(
+            "insert into llm_usage (id, sync_job_id, user_id, model, outcome, moments, calls, input_tokens) "
+            "select id, id, user_id, 'gpt', 'answered', 1, 1, 1 from sync_jobs"
+        )
     return users
 
 
@@ -94,7 +99,8 @@ async def allowed(connection: Connection, role: str, user_id: UUID, verb: str) -
         "select c.relname::text, min(a.attname)::text "
         "from pg_class c join pg_attribute a on a.attrelid = c.oid "
         "where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') "
-        "and a.attnum > 0 and not a.attisdropped and a.attidentity = '' group by c.relname"
+        "and a.attnum > 0 and not a.attisdropped and a.attidentity = '' "
+        "and a.attgenerated = '' group by c.relname"
     )
     tables = await cursor.fetchall()
     assert set(READ_BY_USERS) < {table for table, _ in tables}
