@@ -13,7 +13,7 @@ SLOW := $(sort $(dir $(wildcard tests/e2e/test_*.py tests/fault/test_*.py)))
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos check lint lint-code lint-imports lint-protos lint-files test-fast \
+.PHONY: help setup demo up test browser chaos check lint lint-code lint-imports lint-protos lint-files test-fast \
 	bench $(BENCHES) proto gateway env-example requirements clean
 
 help: ## Show this
@@ -36,8 +36,11 @@ demo: setup ## Sync and analyze games that ship with the project, without networ
 up: setup ## Run Postgres, one analyzer and the orchestrator until Ctrl-C (ARGS="--port 50052 ...")
 	$(BIN)/rookify up $(ARGS)
 
-test: test-fast ## All tests: unit and contract side by side, then e2e and fault one by one
+test: test-fast browser ## All tests: unit and contract side by side, then e2e and fault one by one
 	$(if $(SLOW),$(PYTEST) $(SLOW))
+
+browser: # what the browser tests drive
+	@sh scripts/browser.sh
 
 test-fast: setup # unit and contract only
 	$(PYTEST) -n $(WORKERS) tests/unit tests/contract
