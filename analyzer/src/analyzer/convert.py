@@ -107,6 +107,7 @@ def from_report(game_id: str, report: GameReport, searched: SearchedGame) -> pb.
     if report.opening is not None:
         analysis.opening.eco = report.opening.eco
         analysis.opening.name = report.opening.name
+        analysis.opening.ply_count = report.opening.ply_count
     return analysis
 
 

@@ -73,7 +73,7 @@ def build(game: ParsedGame, evaluations: Sequence[Evaluation]) -> GameReport:
         moves=moves,
         white=SideReport(white, _counts(moves, white=True)),
         black=SideReport(black, _counts(moves, white=False)),
-        opening=openings.from_headers(game),
+        opening=openings.opening(game),
     )
 
 
