@@ -31,6 +31,7 @@ from tests.support.scripted_engine import scripted_engine, starts
 
 QUICK = pb.SearchBudget(nodes_per_position=2_000)
 ENDLESS = pb.SearchBudget(nodes_per_position=10**9)
+PRAISE = {pb.JUDGEMENT_BEST, pb.JUDGEMENT_GREAT, pb.JUDGEMENT_BRILLIANT}
 
 FOOLS_MATE = '[Event "x"]\n[Result "0-1"]\n[ECO "A00"]\n\n1. f3 {[%clk 0:01:00]} e5 2. g4 Qh4# 0-1'
 SCHOLARS_MATE = "1. e4 e5 2. Bc4 Nc6 3. Qh5 Nf6 4. Qxf7#"
@@ -75,7 +76,7 @@ async def test_a_game_is_analyzed() -> None:
     assert walks_into_mate.score_after.mate_in == -1
     assert mates.score_after.WhichOneof("value") == "checkmate_white_wins"
     assert mates.score_after.checkmate_white_wins is False
-    assert mates.judgement == pb.JUDGEMENT_UNSPECIFIED
+    assert mates.judgement in PRAISE
     assert mates.best_san == "Qh4#"
     assert mates.win_percent_before == pytest.approx(97.545, abs=0.01)
     assert mates.accuracy == 100
@@ -104,7 +105,7 @@ async def test_presets(preset: pb.SearchBudget.Preset.ValueType) -> None:
         await opened.feed([game("g1", BLUNDER)], pb.SearchBudget(preset=preset))
         verdicts = [move.judgement for move in opened.analysis("g1").moves]
         assert verdicts[4] == pb.JUDGEMENT_BLUNDER  # the queen for a pawn
-        assert verdicts[5] == pb.JUDGEMENT_UNSPECIFIED
+        assert verdicts[5] in PRAISE
 
 
 async def test_mate_for_white_is_no_blunder() -> None:
@@ -112,7 +113,7 @@ async def test_mate_for_white_is_no_blunder() -> None:
         await opened.feed([game("g1", SCHOLARS_MATE)], QUICK)
         analysis = opened.analysis("g1")
         assert analysis.moves[-1].score_after.checkmate_white_wins is True
-        assert analysis.moves[-1].judgement == pb.JUDGEMENT_UNSPECIFIED
+        assert analysis.moves[-1].judgement in PRAISE
         assert analysis.moves[-2].judgement == pb.JUDGEMENT_BLUNDER
 
 
@@ -137,7 +138,7 @@ async def test_positions_set_up() -> None:
         black = opened.analysis("black mates")
         assert black.moves[0].score_before.mate_in == -1
         assert black.moves[0].score_after == pb.Score(checkmate_white_wins=False)
-        assert black.moves[0].judgement == pb.JUDGEMENT_UNSPECIFIED
+        assert black.moves[0].judgement in PRAISE
         assert (black.white, black.black.accuracy) == (pb.SideSummary(), 100)
         white = opened.analysis("white mates")
         assert white.moves[0].score_after == pb.Score(checkmate_white_wins=True)
