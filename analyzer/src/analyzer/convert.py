@@ -130,6 +130,7 @@ def _from_move(move: MoveReport) -> pb.MoveAnalysis:
         forced=move.move.forced,
         depth=move.before.depth,
         nodes=move.before.nodes,
+        themes=[theme.value for theme in move.themes],
     )
     if move.before.second is not None and not move.move.forced:
         message.second_score.CopyFrom(from_score(move.before.second))

@@ -26,7 +26,7 @@ def exchange(board: chess.Board, square: chess.Square) -> int:
     if not captures:
         return 0
     capture = min(captures, key=lambda move: (_moved(board, move), -(move.promotion or 0)))  # a queen first
-    gain = _gain(board, capture)
+    gain = gain_of(board, capture)
     board.push(capture)
     gain -= exchange(board, square)
     board.pop()
@@ -57,14 +57,15 @@ def is_sacrifice(board: chess.Board, move: chess.Move) -> bool:
 
 def _net(board: chess.Board, move: chess.Move) -> int:
     """What a move wins at once, less what the opponent can then take; in pawns."""
-    gain = _gain(board, move)
+    gain = gain_of(board, move)
     board.push(move)
     gain -= en_prise(board)
     board.pop()
     return gain
 
 
-def _gain(board: chess.Board, move: chess.Move) -> int:
+def gain_of(board: chess.Board, move: chess.Move) -> int:
+    """What a move brings its side at once, in pawns: what it takes, and what a pawn becomes."""
     gain = VALUES[move.promotion] - VALUES[chess.PAWN] if move.promotion else 0
     if board.is_en_passant(move):
         return gain + VALUES[chess.PAWN]

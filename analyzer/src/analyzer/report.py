@@ -15,6 +15,8 @@ from analyzer.openings import Opening
 from analyzer.pgn import ParsedGame, ParsedMove
 from analyzer.phases import Phase, phases
 from analyzer.scores import mover_win_percent
+from analyzer.themes import find
+from analyzer.themes.words import Theme
 from analyzer.verdicts import ERRORS, Judgement, is_only_move, judge
 
 
@@ -23,6 +25,7 @@ class MoveReport:
     """One move. Win percents and accuracy, all 0..100, are the mover's.
 
     `better_line_san` is `before.line` where the move is an error, else empty: few lines are worth writing.
+    `themes`: of errors, great and brilliant moves.
     """
 
     ply: int  # 1 is the first move
@@ -37,6 +40,7 @@ class MoveReport:
     accuracy: float
     judgement: Judgement
     phase: Phase
+    themes: tuple[Theme, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ def _move(
         accuracy=move_accuracy(percent_before, percent_after),
         judgement=judgement,
         phase=phase,
+        themes=_themes(move, board, before, after, phase, judgement),
     )
 
 
@@ -107,6 +112,20 @@ def _judgement(move: ParsedMove, board: chess.Board, before: Evaluation, after: 
     if before.second is None or not is_only_move(before.score, before.second, white=move.white):
         return Judgement.BEST
     return Judgement.BRILLIANT if is_sacrifice(board, board.parse_uci(move.uci)) else Judgement.GREAT
+
+
+def _themes(
+    move: ParsedMove,
+    board: chess.Board,
+    before: Evaluation,
+    after: Evaluation,
+    phase: Phase,
+    judgement: Judgement,
+) -> tuple[Theme, ...]:
+    if judgement in (Judgement.NONE, Judgement.BEST):
+        return ()
+    played = find.Played(board, board.parse_uci(move.uci), before, after, phase)
+    return find.of_error(played) if judgement in ERRORS else find.of_feat(played)
 
 
 def _in_san(board: chess.Board, line: Sequence[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from analyzer.evaluation import Evaluation, Source
 from analyzer.phases import Phase
 from analyzer.report import GameReport
 from analyzer.scores import Centipawns, Checkmate, MateIn, Score
+from analyzer.themes.words import Theme
 from analyzer.verdicts import Judgement
 from tests.support.scores import centipawns, mates
 from tests.unit.analyzer.test_pgn import CHESS_COM, random_game, with_fen
@@ -52,6 +53,7 @@ def test_the_report_of_a_game() -> None:
     assert [round(move.win_percent_after, 1) for move in made.moves] == [44.5, 54.6, 2.5, 97.5]
     assert made.moves[3].accuracy == 100
     assert {move.phase for move in made.moves} == {Phase.OPENING}
+    assert [move.themes for move in made.moves] == [(), (), (Theme.MATE,), ()]
     counted = {judgement: count for judgement, count in made.white.counts.items() if count}
     assert counted == {Judgement.INACCURACY: 1, Judgement.BLUNDER: 1}
     assert made.black.counts[Judgement.BEST] == 2
@@ -86,6 +88,8 @@ def test_the_first_choice_is_best_great_or_brilliant(second: Score | None, judge
         ],
     )
     assert [move.judgement for move in made.moves] == [judgement, Judgement.NONE, Judgement.GREAT]
+    assert made.moves[0].themes == (() if judgement is Judgement.BEST else (Theme.MATE,))
+    assert made.moves[2].themes == (Theme.MATE,)
 
 
 def test_evaluations_must_match_the_game() -> None:

@@ -720,8 +720,10 @@ class MoveAnalysis(message.Message):
 
     @builtins.property
     def themes(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """What happened on the board, in lower snake case: "fork", "hanging_piece", "missed_mate", ... Empty: nothing
-        that has a name, or not looked for.
+        """What happened on the board, in lower snake case, the most telling first. Of a move judged an error a plain
+        word is what it allows the opponent ("fork", "hanging_piece", "mate"), and one with "missed_" what the best
+        move would have done ("missed_fork", "missed_mate"); of a great or brilliant move it is what the move does.
+        Empty: nothing that has a name, or another verdict.
         """
 
     def __init__(
