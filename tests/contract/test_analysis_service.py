@@ -77,6 +77,7 @@ async def test_a_game_is_analyzed() -> None:
     assert mates.score_after.WhichOneof("value") == "checkmate_white_wins"
     assert mates.score_after.checkmate_white_wins is False
     assert mates.judgement in PRAISE
+    assert mates.HasField("second_score")
     assert mates.best_san == "Qh4#"
     assert mates.win_percent_before == pytest.approx(97.545, abs=0.01)
     assert mates.accuracy == 100
@@ -371,7 +372,7 @@ async def test_progress_rises_to_the_number_of_positions(monkeypatch: pytest.Mon
         await opened.feed([game("g1", SCHOLARS_MATE)], QUICK)
         told = opened.progress["g1"]
         assert {total for _, total in told} == {8}
-        assert [done for done, _ in told] == list(range(1, 8))
+        assert [done for done, _ in told] == list(range(2, 8))  # the mate on the board takes no search
 
 
 async def test_progress_is_no_flood() -> None:

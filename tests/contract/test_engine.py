@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -192,6 +193,10 @@ FAULTS: list[tuple[Behavior, type[EngineError]]] = [
 ]
 
 
+# What can be read, and cannot be.
+IMPOSSIBLE: list[Behavior] = ["illegal", "false_mate", "false_mate_in_2", "false_mated", "broken_mate"]
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analyzer.engine.lane._DEADLINE_FLOOR", 0.2)
@@ -200,7 +205,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("fault", [fault for fault, _ in FAULTS] + ["illegal", "false_mate"])
+@pytest.mark.parametrize("fault", [fault for fault, _ in FAULTS] + IMPOSSIBLE)
 async def test_a_position_is_searched_again_on_a_fresh_engine(tmp_path: Path, fault: Behavior) -> None:
     async with lane(scripted_engine(tmp_path, [["good", fault], ["good"]])) as engine:
         await engine.new_game(chess960=False)
@@ -211,6 +216,24 @@ async def test_a_position_is_searched_again_on_a_fresh_engine(tmp_path: Path, fa
         assert starts(tmp_path) == 2
         assert commands(tmp_path)[-1] == SHALLOW.go
         assert "ucinewgame" in commands(tmp_path)[-4:]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_choice_among_some_moves_is_kept_to(tmp_path: Path) -> None:
+    async with lane(scripted_engine(tmp_path, [["unasked"], ["good"]])) as engine:
+        await engine.new_game(chess960=False)
+        asked = replace(position(), among=("e2e4", "d2d4"))
+        assert (await engine.search(asked, SHALLOW)).line == ("d2d4",)
+        assert starts(tmp_path) == 2
+        assert commands(tmp_path)[-1] == f"{SHALLOW.go} searchmoves e2e4 d2d4"
+
+
+async def test_the_same_game_is_not_forgotten(tmp_path: Path) -> None:
+    async with lane(scripted_engine(tmp_path, [["good"]])) as engine:
+        one, other = object(), object()
+        entered = [await engine.new_game(game, chess960=False) for game in (one, one, other, one, None, None)]
+        assert entered == [True, False, True, True, True, True]
+        assert commands(tmp_path).count("ucinewgame") == 5
 
 
 @pytest.mark.usefixtures("impatient")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import itertools
+from collections import Counter
 from pathlib import Path
 
 import chess
@@ -15,10 +18,11 @@ from analyzer.engine.discovery import find_stockfish
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.engine.request import Limit
 from analyzer.evaluation import Evaluation, Source
+from analyzer.scheduler import Scheduler
 from analyzer.scores import Centipawns, Checkmate, MateIn
 from analyzer.search.budget import Pass, Plan, Preset, plan
 from analyzer.search.cache import PositionCache
-from analyzer.search.game import SearchedGame, search_game
+from analyzer.search.game import GameSearch, SearchedGame, search_game
 from analyzer.verdicts import ERRORS
 from tests.support.scripted_engine import commands, scripted_engine
 
@@ -69,9 +73,9 @@ async def test_last_to_first_each_once_with_its_history(tmp_path: Path) -> None:
 async def test_only_the_doubtful_are_searched_again(tmp_path: Path) -> None:
     game = pgn.parse("1. e4 e5 2. Nf3")
     # Each move seems to lose 50 centipawns, .092 of winning chance: near enough to .1. Both sides are asked
-    # again, but not the third position, whose moves are known to be fine.
+    # again, but not the third position, whose move is known to lose nothing.
     known = {
-        2: Evaluation(Centipawns(-25), ("g1f3",), Source.KNOWN),
+        2: Evaluation(Centipawns(-25), ("b1c3",), Source.KNOWN),
         3: Evaluation(Centipawns(-25), ("b8c6",), Source.KNOWN),
     }
     steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), margin=0.03))
@@ -103,6 +107,55 @@ async def test_no_position_is_searched_twice_whatever_game_it_is_in(tmp_path: Pa
     assert (third.searched, third.reused) == (3, 0)
 
 
+def goes_asked(folder: Path) -> list[str]:
+    return [command for command in commands(folder) if command.startswith("go")]
+
+
+async def test_a_quick_second_line_is_enough_where_it_is_near_the_first(tmp_path: Path) -> None:
+    game = pgn.parse("1. a3 e5")  # the first move is the engine's choice, the second is not
+    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), margin=0.05))
+    found, _ = await searched(scripted_engine(tmp_path, [["good"]]), game, steps)
+    # The position was searched again before: the choice seems to lose 50 centipawns.
+    assert [evaluation.second for evaluation in found.evaluations] == [Centipawns(25), None, None]
+    others = sorted(move.uci() for move in chess.Board().legal_moves)[1:]
+    last = commands(tmp_path)[-3:-1]  # before `quit`
+    assert (last[0], last[1].split()[:5]) == (START, ["go", "depth", "9", "nodes", "1000"])
+    assert sorted(last[1].split()[6:]) == others
+    assert found.second_nodes == 1000
+    assert found.evaluations[0].nodes == 3000
+
+
+async def test_where_the_second_line_may_be_much_worse_it_is_searched_as_deep_as_the_first(
+    tmp_path: Path,
+) -> None:
+    game, cache = pgn.parse("1. a3 a5"), PositionCache(1)
+    engine = scripted_engine(tmp_path, [["only_move"]])
+    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), margin=0.05))
+    found, _ = await searched(engine, game, steps, cache=cache)
+    # a3 seems to lose 50 centipawns although it is the engine's choice: its positions were searched again.
+    assert [evaluation.second for evaluation in found.evaluations] == [
+        Centipawns(-300),
+        Centipawns(300),
+        None,
+    ]
+    budgets = [(go.split()[2], "searchmoves" in go) for go in goes_asked(tmp_path)]
+    assert budgets == [("9", False)] * 3 + [("12", False)] * 3 + [("9", True)] * 2 + [("12", True)] * 2
+    # Found once, it comes with the position.
+    again, _ = await searched(engine, game, steps, cache=cache)
+    assert again.evaluations == found.evaluations
+    assert (again.nodes, again.reused) == (0, 3)
+
+
+async def test_the_second_line_of_a_known_evaluation_is_searched_once(tmp_path: Path) -> None:
+    game, cache = pgn.parse("1. a3"), PositionCache(1)
+    engine = scripted_engine(tmp_path, [["good"]])
+    known = {0: Evaluation(Centipawns(30), ("a2a3",), Source.KNOWN)}
+    for nodes in (2000, 0):
+        found, _ = await searched(engine, game, ONCE, known, cache)
+        assert (found.evaluations[0].score, found.evaluations[0].second) == (Centipawns(30), Centipawns(25))
+        assert found.nodes == nodes
+
+
 async def test_what_is_over_or_forced_is_not_searched(tmp_path: Path) -> None:
     game = pgn.parse('[FEN "7k/5R2/6K1/8/8/8/8/8 b - - 0 1"]\n\n1... Kg8 2. Rf1 Kh8 3. Rf8# 1-0')
     found, _ = await searched(scripted_engine(tmp_path, [["good"]]), game, ONCE)
@@ -123,6 +176,36 @@ async def test_forced_mates_are_counted_right() -> None:
         MateIn(1),
         Checkmate(white_wins=True),
     ]
+
+
+async def test_idle_lanes_take_a_share_of_a_long_game(tmp_path: Path) -> None:
+    """One begins, two join; all are asked for windows of it, each warmed up by the position behind."""
+    game = pgn.parse("1. Nf3 Nf6 2. Ng1 Ng8 " * 25)
+    folders = [tmp_path / str(number) for number in range(3)]
+    lanes = []
+    for folder in folders:
+        folder.mkdir()
+        lanes.append(EngineLane(EngineConfig(scripted_engine(folder, [["good"]]))))
+    scheduler: Scheduler[EngineLane] = Scheduler()
+    await asyncio.gather(*(lane.start() for lane in lanes))
+    serving = [asyncio.create_task(scheduler.serve(lane)) for lane in lanes]
+    try:
+        found = await scheduler.submit(GameSearch(game, ONCE, {}))
+    finally:
+        for task in serving:
+            task.cancel()
+        await asyncio.wait(serving)
+        await asyncio.gather(*(lane.close() for lane in lanes))
+    by_lane = [[command.count(" ") for command in positions_asked(folder)] for folder in folders]
+    asked = Counter(itertools.chain.from_iterable(by_lane))
+    assert all(len(each) > 1 for each in by_lane)
+    assert len(asked) == game.plies == found.searched  # the third occurrence at the end is a draw
+    extra = +(asked - Counter(asked.keys()))
+    assert sum(extra.values()) <= 2  # the helpers' warm-ups
+    assert found.nodes == 1000 * sum(asked.values())
+    for number, evaluation in enumerate(found.evaluations[:-1]):
+        assert evaluation.score == Centipawns(-25 if number % 2 else 25)
+        assert (evaluation.source, evaluation.nodes) == (Source.SEARCHED, 1000)
 
 
 OPERA = (

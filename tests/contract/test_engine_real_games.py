@@ -14,7 +14,7 @@ from analyzer.annotate import annotated_pgn
 from analyzer.evaluation import Evaluation, Source
 from analyzer.pgn import ParsedGame
 from analyzer.scores import Centipawns, MateIn
-from analyzer.search.game import over
+from analyzer.search.unsearched import over
 from analyzer.verdicts import Judgement
 from tests.support.real_games import real_games
 

@@ -25,6 +25,11 @@ Behavior = Literal[
     "illegal",  # a best move that is not legal
     "none",  # "bestmove (none)"
     "false_mate",  # says that a move mates which does not
+    "false_mate_in_2",  # a line of three moves that ends in no mate
+    "false_mated",  # a line of two moves, both legal, that ends in no mate
+    "broken_mate",  # a mate by a line that cannot be played
+    "only_move",  # as "good", and with `searchmoves` 300 centipawns against the side to move
+    "unasked",  # a legal move that is none of `searchmoves`
     "flood",  # megabytes without an answer
     "endless",  # searches until `stop`, then answers well
 ]
@@ -53,8 +58,16 @@ def say(text):
     sys.stdout.flush()
 
 
-def info(score):
-    return "info depth 9 seldepth 9 multipv 1 score " + score + " nodes 1000 nps 100000 time 10 pv " + best
+def info(score, line=None):
+    told = " nodes 1000 nps 100000 time 10 pv " + (line or best)
+    return "info depth 9 seldepth 9 multipv 1 score " + score + told
+
+
+def line(plies):
+    at = board.copy()
+    for _ in range(plies):
+        at.push_uci(min(at.uci(move) for move in at.legal_moves))
+    return " ".join(move.uci() for move in at.move_stack[len(board.move_stack):])
 
 
 for line in sys.stdin:
@@ -78,7 +91,9 @@ for line in sys.stdin:
         for move in words[at + 1 :]:
             board.push_uci(move)
     elif words[:1] == ["go"]:
-        best = min(board.uci(move) for move in board.legal_moves)
+        legal = [board.uci(move) for move in board.legal_moves]
+        asked = words[words.index("searchmoves") + 1 :] if "searchmoves" in words else legal
+        best = min(asked)
         behavior = plan[min(searches, len(plan) - 1)]
         searches += 1
         if behavior == "good":
@@ -106,6 +121,22 @@ for line in sys.stdin:
             say("bestmove (none)")
         elif behavior == "false_mate":
             say(info("mate 1"))
+            say("bestmove " + best)
+        elif behavior == "false_mate_in_2":
+            say(info("mate 2", line(3)))
+            say("bestmove " + best)
+        elif behavior == "false_mated":
+            say(info("mate -1", line(2)))
+            say("bestmove " + best)
+        elif behavior == "broken_mate":
+            say(info("mate 2", best + " " + best + " " + best))
+            say("bestmove " + best)
+        elif behavior == "only_move":
+            say(info("cp -300" if "searchmoves" in words else "cp 25"))
+            say("bestmove " + best)
+        elif behavior == "unasked":
+            best = min(set(legal) - set(asked), default=best)
+            say(info("cp 25"))
             say("bestmove " + best)
         elif behavior == "flood":
             for _ in range(20000):

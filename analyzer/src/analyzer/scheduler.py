@@ -1,14 +1,19 @@
-"""Which game is searched next: by priority, then by turns between jobs, then the longest first."""
+"""Which game is searched next: by priority, then by turns between jobs, then the longest first.
+
+Where no game waits, idle lanes help with the games that run.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Lane = TypeVar("Lane")
 L_contra = TypeVar("L_contra", contravariant=True)
 
 
@@ -71,66 +76,109 @@ class FairQueue(Generic[S]):
         return True
 
 
+class Work(Sized, Protocol[L_contra, T_co]):
+    """What runs on a lane, and may be helped by others."""
+
+    @property
+    def spare(self) -> int:
+        """What one lane more would take over now; 0: nothing."""
+        ...
+
+    async def run(self, lane: L_contra, call: Callable[[], None]) -> T_co:
+        """All of it. Calls `call` whenever there is something to share."""
+        ...
+
+    async def help(self, lane: L_contra, leave: Callable[[], bool]) -> None:
+        """Take over a share, until there is none left or `leave` says so. Raises nothing."""
+        ...
+
+
 @dataclass(eq=False, slots=True)
-class _Work(Generic[L_contra, T]):
-    job_id: str
-    priority: int
-    size: int
-    run: Callable[[L_contra], Awaitable[T]]
+class _Ticket(Generic[Lane, T]):
+    work: Work[Lane, T]
     done: asyncio.Future[T] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     task: asyncio.Future[T] | None = None
 
+    @property
+    def job_id(self) -> str:
+        return self.work.job_id
 
-Lane = TypeVar("Lane")
+    @property
+    def priority(self) -> int:
+        return self.work.priority
+
+    @property
+    def size(self) -> int:
+        return self.work.size
 
 
 class Scheduler(Generic[Lane]):
-    """Runs work on lanes, one piece at a time on each. `serve` must run once for each lane."""
+    """Runs work on lanes, one piece at a time on each. `serve` must run once for each lane.
+
+    Only a lane that nothing waits for helps with what runs on others, and it goes when something comes.
+    """
 
     def __init__(self) -> None:
-        self._queue: FairQueue[_Work[Lane, object]] = FairQueue()
-        self._arrived = asyncio.Event()
+        self._queue: FairQueue[_Ticket[Lane, object]] = FairQueue()
+        self._running: set[_Ticket[Lane, object]] = set()
+        self._news = asyncio.Event()  # work has come, or can be shared
 
     @property
     def waiting(self) -> int:
         return len(self._queue)
 
-    async def submit(
-        self, run: Callable[[Lane], Awaitable[T]], *, job_id: str, priority: int, size: int
-    ) -> T:
+    async def submit(self, work: Work[Lane, T]) -> T:
         """Waits for its turn, runs on a lane, gives the result or raises what `run` raised.
 
         Cancelling the caller takes the work out of the queue, or cancels it where it runs.
         """
-        work: _Work[Lane, T] = _Work(job_id, priority, size, run)
-        queued: _Work[Lane, object] = work  # type: ignore[assignment]  # the queue does not look at the result
+        ticket: _Ticket[Lane, T] = _Ticket(work)
+        queued: _Ticket[Lane, object] = ticket  # type: ignore[assignment]  # the queue does not look at the result
         self._queue.push(queued)
-        self._arrived.set()
+        self._news.set()
         try:
-            return await work.done
+            return await ticket.done
         finally:
             self._queue.remove(queued)
-            if work.task is not None:
-                work.task.cancel()
+            if ticket.task is not None:
+                ticket.task.cancel()
 
     async def serve(self, lane: Lane) -> None:
         """Until cancelled; the work under way is cancelled with it."""
         while True:
-            work = await self._next()
-            work.task = task = asyncio.ensure_future(work.run(lane))
-            try:
-                await asyncio.wait({task})
-            finally:
-                if not task.done():
-                    task.cancel()
-                    await asyncio.wait({task})
-                _hand_over(task, work.done)
+            if (ticket := self._queue.pop()) is not None:
+                await self._run(ticket, lane)
+            elif (shared := max(self._running, key=_spare, default=None)) is not None and _spare(shared):
+                helping = asyncio.ensure_future(shared.work.help(lane, lambda: self.waiting > 0))
+                await _to_its_end(helping)
+                if not helping.cancelled():  # with the work
+                    helping.result()
+            else:
+                self._news.clear()
+                await self._news.wait()
 
-    async def _next(self) -> _Work[Lane, object]:
-        while (work := self._queue.pop()) is None:
-            self._arrived.clear()
-            await self._arrived.wait()
-        return work
+    async def _run(self, ticket: _Ticket[Lane, object], lane: Lane) -> None:
+        ticket.task = task = asyncio.ensure_future(ticket.work.run(lane, self._news.set))
+        self._running.add(ticket)
+        try:
+            await _to_its_end(task)
+        finally:
+            self._running.discard(ticket)
+            _hand_over(task, ticket.done)
+
+
+def _spare(ticket: _Ticket[Lane, object]) -> int:
+    return ticket.work.spare
+
+
+async def _to_its_end(task: asyncio.Future[Any]) -> None:
+    """Cancelled, it cancels the task, and sees it end."""
+    try:
+        await asyncio.wait({task})
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
 
 
 def _hand_over(task: asyncio.Future[object], done: asyncio.Future[object]) -> None:

@@ -18,7 +18,7 @@ from analyzer.engine.lane import EngineLane
 from analyzer.pgn import UnplayableGame
 from analyzer.scheduler import Scheduler
 from analyzer.search.cache import PositionCache
-from analyzer.search.game import search_game
+from analyzer.search.game import GameSearch
 from rookify.analysis.v1 import analysis_pb2 as pb
 from servicekit.errors import InvalidInput, RookifyError, Unavailable
 
@@ -147,15 +147,16 @@ class Session:
         try:
             game = await asyncio.to_thread(pgn.parse, held.game.pgn)
             held.total = game.plies + 1
-            plan, known = convert.to_plan(budget), convert.to_known(held.game.known)
-            searched = await self._scheduler.submit(
-                lambda lane: search_game(
-                    lane, game, plan, known, lambda *at: self._progress(held, *at), self._cache
-                ),
+            search = GameSearch(
+                game,
+                convert.to_plan(budget),
+                convert.to_known(held.game.known),
+                cache=self._cache,
+                on_progress=partial(self._progress, held),
                 job_id=held.game.job_id,
                 priority=held.game.priority,
-                size=game.plies,
             )
+            searched = await self._scheduler.submit(search)
             analysis = await asyncio.to_thread(
                 lambda: convert.from_report(game_id, report.build(game, searched.evaluations), searched)
             )

@@ -72,7 +72,7 @@ def test_a_side_without_moves_is_all_zero() -> None:
             Evaluation(Checkmate(white_wins=True), (), Source.OVER),
         ],
     )
-    searched = SearchedGame((), "Engine 1", nodes=50, seconds=1.2345, searched=1, reused=0)
+    searched = SearchedGame((), "Engine 1", nodes=50, second_nodes=0, seconds=1.2345, searched=1, reused=0)
     analysis = convert.from_report("g", made, searched)
     assert analysis.black == pb.SideSummary()
     assert analysis.white.accuracy == 100

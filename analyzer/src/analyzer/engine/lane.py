@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import chess
@@ -47,6 +48,7 @@ class EngineLane:
         self._config = config
         self._number = number
         self._engine: EngineProcess | None = None
+        self._game: object = None
         self._chess960 = False
         self._failures = 0  # in a row
         self._nodes = 0.0  # of recent searches, and their seconds
@@ -73,9 +75,14 @@ class EngineLane:
         if engine is not None:
             await engine.close()
 
-    async def new_game(self, *, chess960: bool) -> None:
-        """Raises EngineFailed."""
-        self._chess960 = chess960
+    async def new_game(self, game: object = None, *, chess960: bool) -> bool:
+        """Forget the last game, unless it was the same one: then False, and what was found in it still helps.
+
+        Raises EngineFailed.
+        """
+        if game is not None and game is self._game:
+            return False
+        self._game, self._chess960 = None, chess960
         for _ in range(ATTEMPTS):
             try:
                 if self._engine is None:
@@ -85,7 +92,8 @@ class EngineLane:
             except EngineError as error:
                 await self._discard(error)
             else:
-                return
+                self._game = game
+                return True
         raise EngineFailed(f"no engine could be started, {ATTEMPTS} times in a row")
 
     async def search(self, position: Position, limit: Limit) -> SearchOutput:
@@ -109,9 +117,9 @@ class EngineLane:
         speed = self.nodes_per_second or _SPEED_BEFORE_MEASURED
         deadline = _DEADLINE_FLOOR + _DEADLINE_FACTOR * limit.nodes / speed
         started = time.monotonic()
-        said = await self._engine.search(position.command, limit.go, deadline=deadline)
+        said = await self._engine.search(position.command, position.go(limit), deadline=deadline)
         seconds = time.monotonic() - started
-        found = _checked(output.parse(said), position.board)
+        found = _checked(output.parse(said), position)
         self._failures = 0
         self._nodes = self._nodes * _SPEED_MEMORY + found.nodes
         self._seconds = self._seconds * _SPEED_MEMORY + seconds
@@ -148,14 +156,17 @@ class EngineLane:
             await engine.kill()
 
 
-def _checked(found: SearchOutput, board: chess.Board) -> SearchOutput:
-    """With White's score. Only the first move is checked here; a line that is shown is checked in full."""
+def _checked(found: SearchOutput, position: Position) -> SearchOutput:
+    """With White's score. Of the line only the first move is checked, where it does not claim to mate."""
+    board, best = position.board, found.line[0]
     try:
-        board.parse_uci(found.line[0])
+        board.parse_uci(best)
     except ValueError:
-        raise EngineNonsense(f"best move {found.line[0][:10]!r} is not legal in {board.fen()}") from None
-    if isinstance(found.score, MateIn) and found.score.moves == 1 and not _mates(board, found.line[0]):
-        raise EngineNonsense(f"{found.line[0]} is said to mate in {board.fen()}, and does not")
+        raise EngineNonsense(f"best move {best[:10]!r} is not legal in {board.fen()}") from None
+    if position.among and best not in position.among:
+        raise EngineNonsense(f"best move {best} is not one of those to choose from in {board.fen()}")
+    if isinstance(found.score, MateIn) and not _plausible(found.score, board, found.line):
+        raise EngineNonsense(f"{' '.join(found.line)} is said to mate from {board.fen()}, and does not")
     return SearchOutput(
         score=found.score if board.turn else flipped(found.score),
         line=found.line[:LINE_PLIES],
@@ -165,7 +176,13 @@ def _checked(found: SearchOutput, board: chess.Board) -> SearchOutput:
     )
 
 
-def _mates(board: chess.Board, uci: str) -> bool:
+def _plausible(mate: MateIn, board: chess.Board, line: Sequence[str]) -> bool:
+    """Whether the line mates when it should, as far as it goes: engines cut lines short."""
+    plies = 2 * mate.moves - 1 if mate.moves > 0 else -2 * mate.moves
     after = board.copy(stack=False)
-    after.push_uci(uci)
-    return after.is_checkmate()
+    try:
+        for uci in line[:plies]:
+            after.push_uci(uci)
+    except ValueError:
+        return False
+    return after.is_checkmate() == (len(line) >= plies)

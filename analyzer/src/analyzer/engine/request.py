@@ -26,3 +26,8 @@ class Position:
 
     command: str  # "position fen ... moves ..."
     board: chess.Board
+    among: tuple[str, ...] = ()  # the moves to choose from, UCI; empty: all that are legal
+
+    def go(self, limit: Limit) -> str:
+        """The UCI command that searches it."""
+        return f"{limit.go} searchmoves {' '.join(self.among)}" if self.among else limit.go

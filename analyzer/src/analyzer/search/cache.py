@@ -29,41 +29,40 @@ Key = bytes
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Kept:
     evaluation: Evaluation
     step: int  # the pass of its plan that it comes from
 
 
 class PositionCache:
-    """At most `megabytes` of evaluations, least recently used ones go first. 0: holds nothing."""
+    """At most `megabytes` of evaluations, least recently used ones go first. 0: holds nothing.
+
+    `hits` and `misses` are positions, counted by those who look.
+    """
 
     def __init__(self, megabytes: float) -> None:
         self.capacity = int(megabytes * 1024 * 1024 / ENTRY_BYTES)
         self.hits = 0
         self.misses = 0
-        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self._entries: OrderedDict[Key, Kept] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: Key | None, step: int) -> Evaluation | None:
-        """An evaluation from that pass of the plan or a later one. A key of None is not looked for."""
-        if key is None:
+    def get(self, key: Key | None, step: int) -> Kept | None:
+        """What is there from that pass of the plan or a later one. A key of None finds nothing."""
+        kept = self._entries.get(key) if key is not None else None
+        if key is None or kept is None or kept.step < step:
             return None
-        entry = self._entries.get(key)
-        if entry is None or entry.step < step:
-            self.misses += 1
-            return None
-        self.hits += 1
         self._entries.move_to_end(key)
-        return entry.evaluation
+        return kept
 
     def put(self, key: Key | None, step: int, evaluation: Evaluation) -> None:
         if key is None or not self.capacity:
             return
         # The same few moves again and again: one string for each is enough.
         shared = replace(evaluation, line=tuple(map(sys.intern, evaluation.line)))
-        self._entries[key] = _Entry(shared, step)
+        self._entries[key] = Kept(shared, step)
         self._entries.move_to_end(key)
         if len(self._entries) > self.capacity:
             self._entries.popitem(last=False)

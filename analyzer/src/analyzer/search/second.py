@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from analyzer.evaluation import Evaluation, Source
 from analyzer.pgn import ParsedGame
 from analyzer.scores import mover_chance
-from analyzer.verdicts import GREAT_LOSS
+from analyzer.verdicts import GREAT_LOSS, chance_lost
 
+# A quick look finds the second line's winning chance within this of a deep one, nearly always.
+_QUICK_MARGIN = 0.1
 # The winning chance of a position that is lost beyond telling apart: scores are held to ±1000 centipawns.
 _LOWEST = -0.951
 
@@ -27,3 +29,11 @@ def wanted(game: ParsedGame, evaluations: Sequence[Evaluation]) -> list[int]:
         and evaluations[index].best == move.uci
         and mover_chance(evaluations[index].score, white=move.white) - _LOWEST >= GREAT_LOSS
     ]
+
+
+def doubtful(evaluation: Evaluation, *, white: bool) -> bool:
+    """Whether a move could be great, as far as a quick look at the second line shows."""
+    return (
+        evaluation.second is not None
+        and chance_lost(evaluation.score, evaluation.second, white=white) >= GREAT_LOSS - _QUICK_MARGIN
+    )

@@ -1,0 +1,102 @@
+"""The lanes that search one game: the one it runs on, and those that help while they have nothing to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+from analyzer.engine.errors import EngineFailed
+from analyzer.search.shares import Shares
+
+log = structlog.get_logger()
+
+Lane = TypeVar("Lane")
+# Searches one position on a lane. The last argument: the lane is new to the game, its hash empty.
+Search = Callable[[Lane, int, bool], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Round(Generic[Lane]):
+    """Positions under way, and what is to be done with each."""
+
+    shares: Shares
+    search: Search[Lane]
+
+
+class Team(Generic[Lane]):
+    """`enter` has a lane take up the game; True where the lane had to forget another one for it.
+
+    A helper's failure is the game's: `search_all` raises it.
+    """
+
+    def __init__(self, enter: Callable[[Lane], Awaitable[bool]]) -> None:
+        self._enter = enter
+        self._round: _Round[Lane] | None = None
+        self._helpers: set[asyncio.Task[None]] = set()
+        self._helper_left = asyncio.Event()
+        self._failure: Exception | None = None
+
+    @property
+    def spare(self) -> int:
+        """Positions that one lane more would take over now."""
+        return self._round.shares.spare if self._round else 0
+
+    async def search_all(
+        self, lane: Lane, positions: Iterable[int], search: Search[Lane], call: Callable[[], None]
+    ) -> None:
+        """All the positions, last to first, with whoever comes to help when `call` is called."""
+        work = self._round = _Round(Shares(positions), search)
+        call()
+        await _take_all(lane, work)
+        while work.shares.left or self._failure:
+            if self._failure:
+                raise self._failure
+            self._helper_left.clear()
+            await self._helper_left.wait()
+            await _take_all(lane, work)
+
+    async def help(self, lane: Lane, leave: Callable[[], bool]) -> None:
+        """Take a share of the positions under way: until there is no more to take, or `leave` says so."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  what a coroutine runs in
+        self._helpers.add(task)
+        try:
+            await self._help(lane, leave)
+        finally:
+            self._helpers.discard(task)
+
+    def disband(self) -> None:
+        """The game is over, or given up: those who help stop."""
+        for helper in self._helpers:
+            helper.cancel()
+
+    async def _help(self, lane: Lane, leave: Callable[[], bool]) -> None:
+        try:
+            new = await self._enter(lane)
+        except EngineFailed as error:  # the lane's trouble, not the game's
+            log.warning("a lane cannot help", detail=str(error))
+            return
+        work = self._round
+        assert work is not None  # noqa: S101  else there was nothing to spare
+        try:
+            await _take_all(lane, work, leave, new=new)
+        except Exception as error:  # noqa: BLE001  whatever it is, search_all raises it
+            self._failure = error
+        finally:
+            work.shares.leave(lane)
+            self._helper_left.set()
+
+
+async def _take_all(
+    lane: Lane, work: _Round[Lane], leave: Callable[[], bool] = lambda: False, *, new: bool = False
+) -> None:
+    while (position := work.shares.take(lane)) is not None:
+        await work.search(lane, position, new)
+        work.shares.done(lane)
+        new = False
+        if leave():
+            return
