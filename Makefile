@@ -14,7 +14,7 @@ BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/benc
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test browser chaos check lint lint-code lint-imports lint-protos lint-files test-fast \
-	bench $(BENCHES) proto gateway env-example requirements clean
+	bench $(BENCHES) proto gateway openapi env-example requirements clean
 
 help: ## Show this
 	@echo "usage: make TARGET"
@@ -55,7 +55,7 @@ lint: lint-code lint-imports lint-protos lint-files ## Style, types, import rule
 lint-code: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy $(SOURCES) tests scripts
+	$(BIN)/mypy $(SOURCES) tests scripts docs/api
 
 lint-imports: setup
 	$(BIN)/lint-imports
@@ -76,6 +76,9 @@ proto: setup ## Generate protos/gen from the contracts
 
 gateway: setup ## Write deploy/envoy from the contracts and the settings' defaults
 	cd deploy/envoy && env -i PATH="$$PATH" ../../$(BIN)/rookify gateway-config --out .
+
+openapi: setup ## Write docs/api/openapi.json from the contracts
+	$(PY) -m scripts.openapi
 
 env-example: setup ## Write .env.example from the settings
 	$(PY) scripts/env_example.py
