@@ -7,13 +7,22 @@ import pytest
 from analyzer.engine.request import Limit
 from analyzer.evaluation import Evaluation, Source
 from analyzer.scores import Centipawns, Checkmate, MateIn, Score
-from analyzer.search.budget import LEAST_NODES, PRESETS, Pass, Preset, doubtful, plan, to_deepen
+from analyzer.search.budget import (
+    LEAST_NODES,
+    PRESETS,
+    Pass,
+    Preset,
+    doubtful,
+    expected_error,
+    plan,
+    to_deepen,
+)
 
-STEP = Pass(Limit(depth=13, nodes=1), margin=0.03, swing_weight=0.5)
+STEP = Pass(Limit(depth=13, nodes=1), doubt=0.5)
 
 
-def at(score: Score, best: str = "e2e4", swing: float = 0.0) -> Evaluation:
-    return Evaluation(score, (best,), Source.SEARCHED, swing=swing)
+def at(score: Score, best: str = "e2e4", swing: float = 0.0, depth: int = 12) -> Evaluation:
+    return Evaluation(score, (best,), Source.SEARCHED, depth=depth, swing=swing)
 
 
 def test_limits_are_depth_and_nodes() -> None:
@@ -28,16 +37,40 @@ def test_plans() -> None:
 
 
 @pytest.mark.parametrize("preset", Preset)
-def test_later_passes_look_deeper(preset: Preset) -> None:
+def test_later_passes_look_deeper_and_doubt_less(preset: Preset) -> None:
+    _, *later = PRESETS[preset]
     depths = [step.limit.depth or 0 for step in PRESETS[preset]]
     assert depths == sorted(set(depths))
+    doubts = [step.doubt for step in later]
+    assert doubts == sorted(doubts, reverse=True)
+    assert all(doubt > 0 for doubt in doubts)
+
+
+def test_presets_rise() -> None:
+    first = [PRESETS[preset][0].limit.nodes for preset in Preset]
+    last = [PRESETS[preset][-1].limit.nodes for preset in Preset]
+    assert first == sorted(set(first))
+    assert last == sorted(set(last))
+
+
+def test_expected_error() -> None:
+    calm = expected_error(at(Centipawns(0), depth=7))
+    assert calm == pytest.approx(0.09)
+    assert expected_error(at(Centipawns(0), depth=12)) == pytest.approx(calm / 4)
+    assert expected_error(at(Centipawns(0), swing=0.1, depth=7)) == pytest.approx(calm + 0.04)
+    assert (
+        expected_error(at(Centipawns(600), depth=7)) < calm / 2
+    )  # where it is decided, little is left to err
+    over = Evaluation(Centipawns(0), (), Source.OVER)
+    assert expected_error(over) == 0
 
 
 @pytest.mark.parametrize(
     ("before", "after", "doubt"),
     [
         (0, 0, False),
-        (0, -30, False),  # loses .055, .045 from the nearest threshold
+        (0, -30, False),  # loses .055; half the expected errors of two calm searches to depth 12 are .022
+        (0, -45, True),  # .083
         (0, -50, True),  # .092
         (0, -80, False),  # .147
         (0, -112, True),  # .203
@@ -55,15 +88,26 @@ def test_doubt_is_near_a_threshold(before: int, after: int, doubt: bool) -> None
 
 
 def test_a_score_that_still_moves_widens_the_doubt() -> None:
-    calm, restless = at(Centipawns(-30)), at(Centipawns(-30), swing=0.05)
+    calm, restless = at(Centipawns(-30)), at(Centipawns(-30), swing=0.2)
     start = at(Centipawns(0))
     assert not doubtful(STEP, start, calm, white=True, first_choice=False)
     assert doubtful(STEP, start, restless, white=True, first_choice=False)
+    assert doubtful(STEP, restless, start, white=False, first_choice=False)
 
 
-def test_a_first_choice_that_seems_to_lose_is_doubted() -> None:
+def test_a_deeper_search_narrows_it() -> None:
+    def near(depth: int) -> bool:
+        before, after = at(Centipawns(0), depth=depth), at(Centipawns(-45), depth=depth)
+        return doubtful(STEP, before, after, white=True, first_choice=False)
+
+    assert near(12)
+    assert not near(16)
+
+
+def test_a_first_choice_is_doubted_where_it_seems_an_error() -> None:
     assert doubtful(STEP, at(Centipawns(0)), at(Centipawns(-300)), white=True, first_choice=True)
-    assert not doubtful(STEP, at(Centipawns(0)), at(Centipawns(-20)), white=True, first_choice=True)
+    assert doubtful(STEP, at(Centipawns(0)), at(Centipawns(-45)), white=True, first_choice=True)
+    assert not doubtful(STEP, at(Centipawns(0)), at(Centipawns(-30)), white=True, first_choice=True)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,15 @@ from analyzer.engine.errors import EngineNonsense
 from analyzer.scores import Centipawns, MateIn, Score, winning_chance
 
 STOCKFISH = b"""info string NNUE evaluation using nn-ad9b42354671.nnue enabled
-info depth 1 seldepth 1 multipv 1 score cp 100 nodes 20 nps 20000 hashfull 0 tbhits 0 time 1 pv e2e4
-info depth 2 seldepth 2 multipv 1 score cp 50 nodes 66 nps 33000 hashfull 0 tbhits 0 time 2 pv d2d4 d7d5
-info depth 3 currmove e2e4 currmovenumber 1
-info depth 3 seldepth 3 multipv 1 score cp 71 nodes 120 nps 60000 hashfull 0 tbhits 0 time 2 pv e2e4 e7e5 g1f3
-info depth 4 seldepth 4 multipv 1 score cp 40 lowerbound nodes 200 nps 1 hashfull 0 tbhits 0 time 3 pv e2e4
-info depth 4 seldepth 5 multipv 1 score cp 38 nodes 285 nps 1 hashfull 0 time 3 pv e2e4 e7e5 g1f3 b8c6
-info depth 5 seldepth 5 multipv 1 score cp 10 upperbound nodes 500 nps 1 hashfull 0 time 4 pv e2e4 e7e5
+info depth 1 seldepth 1 multipv 1 score cp 900 nodes 5 nps 20000 hashfull 0 tbhits 0 time 1 pv e2e4
+info depth 2 seldepth 2 multipv 1 score cp 300 nodes 9 nps 20000 hashfull 0 tbhits 0 time 1 pv e2e4
+info depth 3 seldepth 1 multipv 1 score cp 100 nodes 20 nps 20000 hashfull 0 tbhits 0 time 1 pv e2e4
+info depth 4 seldepth 2 multipv 1 score cp 50 nodes 66 nps 33000 hashfull 0 tbhits 0 time 2 pv d2d4 d7d5
+info depth 5 currmove e2e4 currmovenumber 1
+info depth 5 seldepth 3 multipv 1 score cp 71 nodes 120 nps 60000 hashfull 0 tbhits 0 time 2 pv e2e4 e7e5 g1f3
+info depth 6 seldepth 4 multipv 1 score cp 40 lowerbound nodes 200 nps 1 hashfull 0 tbhits 0 time 3 pv e2e4
+info depth 6 seldepth 5 multipv 1 score cp 38 nodes 285 nps 1 hashfull 0 time 3 pv e2e4 e7e5 g1f3 b8c6
+info depth 7 seldepth 5 multipv 1 score cp 10 upperbound nodes 500 nps 1 hashfull 0 time 4 pv e2e4 e7e5
 bestmove e2e4 ponder e7e5
 """
 
@@ -24,8 +26,8 @@ def test_the_last_exact_score_counts() -> None:
     found = output.parse(STOCKFISH)
     assert found.score == Centipawns(38)
     assert found.line == ("e2e4", "e7e5", "g1f3", "b8c6")
-    assert (found.depth, found.nodes) == (4, 500)  # the nodes of the unfinished iteration were spent too
-    chances = [winning_chance(Centipawns(cp)) for cp in (50, 71, 38)]
+    assert (found.depth, found.nodes) == (6, 500)  # the nodes of the unfinished iteration were spent too
+    chances = [winning_chance(Centipawns(cp)) for cp in (300, 100, 50, 71, 38)]  # five iterations
     assert found.swing == pytest.approx(max(chances) - min(chances))
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from analyzer.engine.errors import EngineNonsense
 from analyzer.scores import CEILING, Centipawns, MateIn, Score, winning_chance
 
-_SWING_DEPTHS = 3  # how many of the last iterations the swing is taken over
+# How many of the last iterations the swing is taken over. 5 foretells the error of a score best: the two
+# correlate by .36 to .43 at depths 9 to 15; with 3 by .37 to .39, with 2 by .23 to .35.
+_SWING_DEPTHS = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """How much searching a position is worth: a cheap pass over all, then more where a verdict is in doubt. Pure.
 
-The presets come from a measurement over 16 real games (1,228 plies) against a search of 1,000,000 nodes a
-position, Stockfish 15.1, where a depth limit spent nodes better than an equal share of nodes did, and where
-searching again on both sides of a doubtful move paid.
+A verdict is in doubt where the loss of winning chance is near a threshold, as measured by the errors that its
+two scores may have. Depth, and how much a score still moves, foretell those. docs/budgets.md shows how the
+figures here were found, and what they buy.
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import count
 
 from analyzer.engine.request import Limit
 from analyzer.evaluation import Evaluation
-from analyzer.scores import Centipawns
+from analyzer.scores import Centipawns, winning_chance
 from analyzer.verdicts import THRESHOLDS, chance_lost
 
-# Losing less winning chance than this is no candidate for a verdict: the least threshold is .1.
-_LEAST_LOSS = 0.04
+# The mean error of a position's winning chance c (-1..1), fitted by least squares to searches of 7 to 17
+# plies against ones of 1,000,000 nodes: _CALM * (1 - c²), halved every _HALVED_BY plies from _CALM_DEPTH on,
+# plus _OF_SWING of how far the score moved over its last iterations. 1 - c² is how steep the chance is there.
+# How often the best move changed told nothing beyond that.
+_CALM = 0.09
+_CALM_DEPTH = 7
+_HALVED_BY = 2.5
+_OF_SWING = 0.4
 
 
 class Preset(Enum):
@@ -29,33 +36,38 @@ class Preset(Enum):
 @dataclass(frozen=True, slots=True)
 class Pass:
     """A search of some positions. The first pass of a plan takes all; a later one both sides of every move
-    whose loss of winning chance is within `margin` of a threshold, widened by `swing_weight` times how much
-    the two scores moved over the last iterations.
+    whose loss of winning chance is within `doubt` times the expected errors of its scores from a threshold.
     """
 
     limit: Limit
-    margin: float = 0.0
-    swing_weight: float = 0.0
+    doubt: float = 0.0
 
 
 Plan = tuple[Pass, ...]
 
-# The nodes cap a depth at about ten times what it takes on average, so that no single position eats a game's
-# budget: depth 8 takes about 4,000 nodes, 9 6,000, 11 20,000, 12 35,000, 13 60,000, 15 150,000.
+# What a search to a depth takes on average over the reference games: two plies more take about three times
+# the nodes, so that each pass is cheap beside the next.
+_TYPICAL_NODES = {
+    7: 1_500, 9: 7_000, 11: 22_000, 13: 64_000, 15: 165_000, 17: 400_000, 19: 1_000_000,
+}  # fmt: skip
+_CAP = 10  # times that no single position may take, lest it eat a game's budget
+
+
+def _deepening(first: int, *doubts: float) -> Plan:
+    """All positions to depth `first`, then one more pass for each of the doubts, each two plies deeper."""
+    return tuple(
+        Pass(Limit(nodes=_CAP * _TYPICAL_NODES[depth], depth=depth), doubt)
+        for depth, doubt in zip(count(first, 2), (0.0, *doubts), strict=False)
+    )
+
+
+# The doubt that pays: of verdicts within .2 expected errors of a threshold half are wrong, within .4 a third,
+# within .8 a tenth, whatever the depth. Two plies more put a third of the wrong ones right at three times the
+# nodes, so the deeper a pass, the nearer to the threshold a move must be to be worth it.
 PRESETS: dict[Preset, Plan] = {
-    Preset.FAST: (
-        Pass(Limit(depth=8, nodes=40_000)),
-        Pass(Limit(depth=11, nodes=200_000), margin=0.03, swing_weight=0.25),
-    ),
-    Preset.STANDARD: (
-        Pass(Limit(depth=9, nodes=60_000)),
-        Pass(Limit(depth=13, nodes=600_000), margin=0.05, swing_weight=0.5),
-    ),
-    Preset.DEEP: (
-        Pass(Limit(depth=8, nodes=40_000)),
-        Pass(Limit(depth=12, nodes=350_000), margin=0.1, swing_weight=0.5),
-        Pass(Limit(depth=15, nodes=1_500_000), margin=0.05, swing_weight=0.5),
-    ),
+    Preset.FAST: _deepening(7, 0.3, 0.15, 0.1),
+    Preset.STANDARD: _deepening(11, 0.5, 0.2, 0.15),
+    Preset.DEEP: _deepening(13, 1.0, 0.6, 0.4),
 }
 
 LEAST_NODES = 1_000  # below this Stockfish may stop before its first iteration, without any score
@@ -68,6 +80,14 @@ def plan(preset: Preset, nodes_per_position: int = 0) -> Plan:
     return PRESETS[preset]
 
 
+def expected_error(evaluation: Evaluation) -> float:
+    """Of the winning chance, on its scale -1..1; 0 where nothing was searched."""
+    if not evaluation.depth:
+        return 0.0
+    calm: float = _CALM * 0.5 ** ((evaluation.depth - _CALM_DEPTH) / _HALVED_BY)
+    return calm * (1 - winning_chance(evaluation.score) ** 2) + _OF_SWING * evaluation.swing
+
+
 def doubtful(step: Pass, before: Evaluation, after: Evaluation, *, white: bool, first_choice: bool) -> bool:
     """Whether the verdict on a move may change when both its positions are searched deeper."""
     mates = [not isinstance(evaluation.score, Centipawns) for evaluation in (before, after)]
@@ -76,11 +96,12 @@ def doubtful(step: Pass, before: Evaluation, after: Evaluation, *, white: bool, 
     if any(mates):
         return not first_choice  # a mate found on one side only: the other may hide it behind its horizon
     lost = chance_lost(before.score, after.score, white=white)
-    margin = step.margin + step.swing_weight * (before.swing + after.swing)
+    near = step.doubt * (expected_error(before) + expected_error(after))
     if first_choice:
-        # It loses nothing by definition; where the next score says otherwise, the choice is in doubt.
-        return lost > THRESHOLDS[-1][0] - margin
-    return lost > _LEAST_LOSS and min(abs(lost - threshold) for threshold, _ in THRESHOLDS) <= margin
+        # It loses nothing by definition; where the next score says otherwise, the choice is in doubt. Of the
+        # others a deep search makes 1 in 100 an error.
+        return lost > THRESHOLDS[-1][0] - near
+    return min(abs(lost - threshold) for threshold, _ in THRESHOLDS) <= near
 
 
 def to_deepen(
