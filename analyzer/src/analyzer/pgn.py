@@ -17,7 +17,16 @@ MAX_BYTES = 256 * 1024
 MAX_PLIES = 2400  # twice the 600 moves that must do; keeps reading one game under half a second
 
 _STANDARD = {"", "standard", "chess", "normal", "classical", "fromposition"}
-_CHESS960 = {"chess960", "960", "fischerandom", "fischerrandom", "fischerrandomchess"}
+_CHESS960 = {
+    "chess960",
+    "960",
+    "frc",
+    "fischerandom",
+    "fischerrandom",
+    "fischerrandomchess",
+    "freestylechess",
+}
+_DROP = re.compile(r"[PNBRQK]?@[a-h][1-8]")
 _CLOCK = re.compile(r"\[%clk\s+(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)\s*\]")
 _NULL_MOVES = {"--", "Z0", "0000", "@@@@"}
 # Tolerated in a FEN and mended: they change nothing that can be played.
@@ -151,6 +160,10 @@ def _play(board: chess.Board, written: movetext.Move, *, ply: int) -> ParsedMove
     where = f"half-move {ply}, {board.fullmove_number}{'.' if board.turn else '...'}{written.text[:20]}"
     if written.text in _NULL_MOVES:
         raise UnplayableGame(Reason.ILLEGAL_MOVE, f"{where}: a null move, which nobody may play")
+    if _DROP.match(written.text):
+        raise UnplayableGame(
+            Reason.UNSUPPORTED_VARIANT, f"{where}: a piece is dropped, as in crazyhouse or bughouse"
+        )
     try:
         move = board.parse_san(written.text)
     except chess.InvalidMoveError:

@@ -79,7 +79,36 @@ def test_a_position_with_black_to_move() -> None:
     assert game.start_fen == "4k3/8/8/8/8/8/4q3/K7 b - - 5 40"
 
 
-@pytest.mark.parametrize("variant", ["Chess960", "chess 960", "Fischerandom"])
+# Of lichess and chess.com, as their PGNs and their APIs spell them.
+@pytest.mark.parametrize(
+    "variant",
+    [
+        *("Antichess", "Atomic", "Crazyhouse", "Horde", "King of the Hill", "Racing Kings", "Three-check"),
+        *("antichess", "atomic", "crazyhouse", "horde", "kingOfTheHill", "racingKings", "threeCheck"),
+        *(
+            "Bughouse",
+            "bughouse",
+            "crazyhouse",
+            "kingofthehill",
+            "threecheck",
+            "3 Check",
+            "Giveaway",
+            "Duck Chess",
+        ),
+    ],
+)
+def test_variants_that_the_engine_does_not_play(variant: str) -> None:
+    error = failure(f'[Variant "{variant}"]\n\n1. e4 e5')
+    assert error.reason is Reason.UNSUPPORTED_VARIANT
+    assert variant in error.message
+
+
+@pytest.mark.parametrize("variant", ["", "Standard", "standard", "Chess", "From Position", "fromPosition"])
+def test_names_of_standard_chess(variant: str) -> None:
+    assert not pgn.parse(f'[Variant "{variant}"]\n\n1. e4 e5').chess960
+
+
+@pytest.mark.parametrize("variant", ["Chess960", "chess960", "chess 960", "Fischerandom", "Freestyle Chess"])
 def test_chess960_castles_onto_the_rook(variant: str) -> None:
     fen = "bqnrkrnb/pppppppp/8/8/8/8/PPPPPPPP/BQNRKRNB w KQkq - 0 1"
     game = pgn.parse(with_fen(fen, "1. Nf3 Nf6 2. O-O O-O", variant))
@@ -145,6 +174,8 @@ def test_draws_by_rule_at_the_end(text: str, drawn: bool) -> None:
         (with_fen("kK6/8/8/8/8/8/8/8 w - - 0 1", "1. Kc8"), Reason.INVALID_PGN, "no legal position"),
         ('[Variant "Crazyhouse"]\n\n1. e4', Reason.UNSUPPORTED_VARIANT, "'Crazyhouse'"),
         ('[Variant "King of the Hill"]\n\n1. e4', Reason.UNSUPPORTED_VARIANT, "chess960"),
+        ("1. e4 d5 2. exd5 Qxd5 3. P@c4", Reason.UNSUPPORTED_VARIANT, "3.P@c4: a piece is dropped"),
+        ("1. e4 d5 2. exd5 @d6", Reason.UNSUPPORTED_VARIANT, "bughouse"),
         ("1. e4 {" + "x" * pgn.MAX_BYTES + "}", Reason.TOO_LARGE, "at most 262,144"),
         ("1. Nf3 Nf6 2. Ng1 Ng8 " * 601, Reason.TOO_LARGE, "2,404 half-moves"),
     ],
