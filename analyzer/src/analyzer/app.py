@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -11,11 +12,13 @@ import structlog
 from analyzer.engine.discovery import find_stockfish
 from analyzer.engine.errors import EngineError
 from analyzer.engine.lane import EngineConfig, EngineLane
+from analyzer.metrics import AnalyzerMetrics
 from analyzer.scheduler import Scheduler
 from analyzer.search.cache import PositionCache
 from analyzer.service import SERVICE_NAME, AnalysisServicer
 from analyzer.settings import Settings
 from rookify.analysis.v1.analysis_pb2_grpc import add_AnalysisServiceServicer_to_server
+from servicekit import metrics
 from servicekit.errors import ConfigurationError
 from servicekit.interceptors import ErrorInterceptor
 from servicekit.server import GrpcServer
@@ -44,6 +47,8 @@ class Analyzer:
         self._server = GrpcServer(settings.analyzer_listen, interceptors=[ErrorInterceptor()])
         self._server.add(add_AnalysisServiceServicer_to_server, self._servicer, SERVICE_NAME)
         self._serving: list[asyncio.Task[None]] = []
+        self._metrics = AnalyzerMetrics(self.lanes, cache, self._servicer)
+        self._exits = ExitStack()
         self.address = ""
 
     async def __aenter__(self) -> Self:
@@ -68,6 +73,9 @@ class Analyzer:
             task.result()
 
     async def _start(self) -> None:
+        self._exits.enter_context(metrics.serving(self._settings.analyzer_metrics_listen))
+        self._metrics.register()
+        self._exits.callback(self._metrics.unregister)
         # The port first: where it is taken, nothing is started in vain.
         port = await self._server.start()
         # All of them come to their end, so that none is left half started.
@@ -87,6 +95,7 @@ class Analyzer:
         log.info("ready", address=self.address, engine=self.lanes[0].name, workers=len(self.lanes))
 
     async def _close(self) -> None:
+        self._exits.close()
         await self._server.stop(1.0)
         for task in self._serving:
             task.cancel()

@@ -88,6 +88,19 @@ class AnalysisServicer(analysis_pb2_grpc.AnalysisServiceServicer):
             version=version("rookify-analyzer"),
         )
 
+    @property
+    def analyzed(self) -> int:
+        return self._analyzed
+
+    @property
+    def streams(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def games(self) -> int:
+        """Held, on all streams."""
+        return sum(session.holds for session in self._sessions.values())
+
     async def drain(self, grace: float) -> None:
         """Take no more games, let those held end within `grace` seconds, then break the streams off."""
         self._draining = True

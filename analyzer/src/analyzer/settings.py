@@ -32,6 +32,9 @@ class Settings(ServiceSettings):
         default=64, ge=0, le=65536, description="Evaluated positions kept for other games, in MB; 0: none"
     )
     engine_nice: int = Field(default=0, ge=0, le=19, description="Niceness of the engines")
+    analyzer_metrics_listen: str = Field(
+        default="", description="Where the analyzer serves Prometheus /metrics, host:port; empty: nowhere"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level logged"
     )

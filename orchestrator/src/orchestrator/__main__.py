@@ -10,14 +10,17 @@ from datetime import timedelta
 
 import structlog
 
+from orchestrator import metrics
 from orchestrator.analyzers.pool import AnalyzerPool
 from orchestrator.auth.interceptor import AuthInterceptor
 from orchestrator.auth.setup import token_verifier
 from orchestrator.domain import Platform
+from orchestrator.figures import keep_figures
 from orchestrator.hub import Hub
 from orchestrator.platforms.base import PlatformClient
 from orchestrator.platforms.chesscom import ChessComClient
 from orchestrator.platforms.lichess import LichessClient
+from orchestrator.quotas import limits
 from orchestrator.service.admin_servicer import AdminServicer
 from orchestrator.service.compat_servicer import CompatServicer
 from orchestrator.service.sync_servicer import SyncServicer
@@ -31,6 +34,7 @@ from rookify.sync.v1 import sync_pb2, sync_pb2_grpc
 from servicekit import logs
 from servicekit.errors import ConfigurationError
 from servicekit.interceptors import ErrorInterceptor
+from servicekit.metrics import serving
 from servicekit.server import GrpcServer, stop_signals
 
 log = structlog.get_logger()
@@ -91,6 +95,12 @@ async def serve(
             CompatServicer(store, sync, admin),
             compat_pb2.DESCRIPTOR.services_by_name["CompatService"].full_name,
         )
+        metrics.follow(metrics.JOBS_HELD, lambda: runner.jobs)
+        metrics.follow(metrics.WATCHERS, lambda: hub.watchers)
+        metrics.follow(metrics.ANALYZERS, lambda: analyzers.connected)
+        metrics.follow(metrics.CREDITS, lambda: analyzers.credits)
+        metrics.follow(metrics.OUTSTANDING, lambda: analyzers.outstanding)
+        stack.enter_context(serving(settings.metrics_listen))
         port = await server.start()
 
         async with asyncio.TaskGroup() as tasks:
@@ -99,6 +109,8 @@ async def serve(
                 tasks.create_task(analyzers.run(), name="analyzers"),
                 tasks.create_task(verifier.run(), name="signing keys"),
             ]
+            if settings.metrics_listen:
+                background.append(tasks.create_task(keep_figures(store, limits(settings)), name="figures"))
             working = tasks.create_task(runner.run(), name="runner")
             await server.set_serving()
             log.info("ready", listen=settings.listen, port=port)

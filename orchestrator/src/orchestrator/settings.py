@@ -142,6 +142,9 @@ class Settings(ServiceSettings):
     )
 
     # What is said
+    metrics_listen: str = Field(
+        default="", description="Where the orchestrator serves Prometheus /metrics, host:port; empty: nowhere"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level logged"
     )

@@ -15,6 +15,7 @@ import grpc.aio
 import structlog
 from grpc_status import rpc_status
 
+from servicekit import metrics
 from servicekit.errors import RookifyError, to_status
 from servicekit.status import REQUEST_ID_KEY
 
@@ -44,7 +45,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:  # no such method: grpc answers UNIMPLEMENTED
             return handler
-        call = _Call(handler_call_details)
+        streams = bool(handler.request_streaming or handler.response_streaming)
+        call = _Call(handler_call_details, streams=streams)
         make, behavior = _parts(handler)
         # A stream goes out by `yield` or, from a coroutine, by `context.write`.
         if inspect.isasyncgenfunction(behavior):
@@ -66,8 +68,9 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 class _Call:
     """One call's id, clock and end."""
 
-    def __init__(self, details: grpc.HandlerCallDetails) -> None:
+    def __init__(self, details: grpc.HandlerCallDetails, *, streams: bool) -> None:
         self.method = details.method
+        self.streams = streams
         given = dict(details.invocation_metadata or ()).get(REQUEST_ID_KEY, "")
         self.request_id = str(given) if _REQUEST_ID.fullmatch(str(given)) else uuid.uuid4().hex
 
@@ -110,11 +113,15 @@ class _Guard:
 
     def _finished(self, code: grpc.StatusCode, **fields: object) -> None:
         quiet = self._call.method.startswith(_QUIET)
+        seconds = time.monotonic() - self._started
+        metrics.RPCS.labels(self._call.method, code.name).inc()
+        if not self._call.streams:
+            metrics.RPC_SECONDS.labels(self._call.method).observe(seconds)
         (log.debug if quiet else log.info)(
             "call finished",
             method=self._call.method,
             code=code.name,
-            duration_ms=round((time.monotonic() - self._started) * 1000, 1),
+            duration_ms=round(seconds * 1000, 1),
             **fields,
         )
 

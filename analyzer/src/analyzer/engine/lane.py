@@ -55,6 +55,9 @@ class EngineLane:
         self._seconds = 0.0
         self.name = ""
         self.restarts = 0
+        self.searches = 0
+        self.total_nodes = 0
+        self.busy_seconds = 0.0
 
     @property
     def nodes_per_second(self) -> float:
@@ -123,6 +126,9 @@ class EngineLane:
         self._failures = 0
         self._nodes = self._nodes * _SPEED_MEMORY + found.nodes
         self._seconds = self._seconds * _SPEED_MEMORY + seconds
+        self.searches += 1
+        self.total_nodes += found.nodes
+        self.busy_seconds += seconds
         return found
 
     async def _replace(self) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 import grpc.aio
 import structlog
 
+from orchestrator import metrics
 from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze
 from orchestrator.analyzers.convert import analysis_columns, failure_reason
 from orchestrator.analyzers.discovery import parse_targets, resolve
@@ -46,6 +47,16 @@ class AnalyzerPool:
     def connected(self) -> int:
         """Analyzers that have granted credits and are not going away."""
         return sum(stream.ready for stream in self._streams)
+
+    @property
+    def credits(self) -> int:
+        """Games that analyzers would take now."""
+        return sum(stream.free for stream in self._streams if stream.ready)
+
+    @property
+    def outstanding(self) -> int:
+        """Games at analyzers."""
+        return sum(len(stream.outstanding) for stream in self._streams)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -123,6 +134,7 @@ class AnalyzerPool:
                 self._resolve(ticket, FailedGame(ticket.game.game_id, reason, answer.message))
             else:
                 self._again(ticket, stream.address)
+                metrics.GAME_RETRIES.labels(reason).inc()
 
     def _lost(self, stream: AnalyzerStream) -> None:
         """The stream broke: its games go elsewhere."""
@@ -134,6 +146,7 @@ class AnalyzerPool:
                 message = f"the analyzer was lost {MAX_LOSSES} times while it had this game"
                 self._resolve(ticket, FailedGame(ticket.game.game_id, "ANALYZER_LOST", message))
             else:
+                metrics.GAME_RETRIES.labels("ANALYZER_LOST").inc()
                 self._again(ticket, stream.address)
         stream.outstanding.clear()
 
@@ -152,6 +165,7 @@ class AnalyzerPool:
         tickets.discard(ticket)
         if not tickets:
             del self._tickets[ticket.game.job_id]
+        metrics.GAMES.labels("analyzed" if isinstance(outcome, AnalyzedGame) else outcome.reason).inc()
         ticket.outcome.set_result(outcome)
 
     # Keeping streams

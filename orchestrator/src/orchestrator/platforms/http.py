@@ -16,6 +16,7 @@ import httpx
 import stamina
 import structlog
 
+from orchestrator import metrics
 from orchestrator.domain import Platform
 from orchestrator.platforms.answers import (
     RateLimited,
@@ -203,12 +204,14 @@ class PlatformHttp:
         headers: Mapping[str, str] | None,
     ) -> T:
         """One request and its answer, as the library below has it; `Transient` for all that may pass."""
-        deadline, whole = self.policy.deadline, False
+        deadline, answered, whole = self.policy.deadline, False, False
         try:
             async with (
                 asyncio.timeout(deadline),
                 self._client.stream("GET", self._base_url + path, params=params, headers=headers) as answer,
             ):
+                metrics.PLATFORM_REQUESTS.labels(self.platform, str(answer.status_code)).inc()
+                answered = True
                 if answer.status_code != 200:
                     whole = True
                     raise await self._failure(answer, refuse)
@@ -223,6 +226,8 @@ class PlatformHttp:
         except httpx.HTTPError as error:
             raise Transient(in_words(error)) from error
         finally:
+            if not answered:
+                metrics.PLATFORM_REQUESTS.labels(self.platform, "none").inc()
             # The platform may not yet know that this one is over (a break, a cancellation), and would
             # take the next request for a second one at the same time: 429, at lichess for a minute.
             if not whole:

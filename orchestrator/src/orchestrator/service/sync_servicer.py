@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+from orchestrator import metrics
 from orchestrator.auth import current_caller
 from orchestrator.domain import Platform
 from orchestrator.hub import Hub
@@ -68,7 +69,11 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         job_id = validate.uuid("sync_job_id", request.sync_job_id)
         ordinal = tokens.resumed_ordinal(request.resume_token, job_id)
         await self.own_job(job_id)
+        news = False  # the state at the beginning is none
         async for job in self._hub.watch(job_id):
+            if news:
+                metrics.EVENT_DELAY.observe((datetime.now(UTC) - job.updated_at).total_seconds())
+            news = True
             message = convert.sync_job(job)
             # The games that the job's counters tell of come before it.
             finished = job.games_analyzed + job.games_failed if request.include_games else 0

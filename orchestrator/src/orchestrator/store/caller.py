@@ -9,6 +9,7 @@ from uuid import UUID
 import stamina
 from pydantic import TypeAdapter
 
+from orchestrator import metrics
 from orchestrator.store.rows import Claim
 from orchestrator.store.transport import Transport
 from servicekit.errors import Unavailable
@@ -35,7 +36,7 @@ class Caller:
         async for attempt in stamina.retry_context(
             on=Unavailable, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
         ):
-            with attempt:
+            with attempt, metrics.database_call(function):
                 return await self._transport.call(function, parameters)
         raise AssertionError("unreachable")  # the last attempt raises
 

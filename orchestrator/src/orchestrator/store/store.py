@@ -243,6 +243,10 @@ class Store(MomentCalls):
     async def get_usage(self, since: datetime) -> Usage:
         return await self._one(Usage, "get_usage_v2", p_since=since)
 
+    async def get_figures(self) -> dict[str, float]:
+        """Active jobs by status, and how long and how much they wait: see the function."""
+        return await self._one(dict[str, float], "get_figures")
+
     async def audit_sync_jobs(self, limits: Limits) -> list[Finding]:
         """Every breach of the compliance rules, and what the original application left that fits none."""
         breaches = await self._all(Finding, "audit_sync_jobs", p_limits=AsJson(dataclasses.asdict(limits)))

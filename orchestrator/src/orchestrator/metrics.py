@@ -1,0 +1,75 @@
+"""The orchestrator's Prometheus metrics, every name in one place; docs/operations.md says what for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from servicekit.metrics import LATENCY_BUCKETS
+
+# Seconds: fetching takes one to some minutes, analyzing up to hours.
+_PHASE_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600)
+# Seconds: an event is to reach its watchers within a quarter of one.
+_DELAY_BUCKETS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5)
+
+# Of the whole system, as each replica reads them from the database: take the largest, not the sum.
+JOBS = Gauge("rookify_jobs", "Active sync jobs.", ["status"])
+QUEUE_AGE = Gauge("rookify_queue_age_seconds", "How long the job that waits longest has waited for a worker.")
+STUCK_JOBS = Gauge("rookify_stuck_jobs", "Active jobs without progress for a quarter of an hour.")
+BACKLOG = Gauge("rookify_backlog_games", "Games of active jobs that are found and not yet analyzed.")
+AUDIT_FINDINGS = Gauge(
+    "rookify_audit_findings", "Breaches of the compliance rules, from the audit.", ["rule"]
+)
+
+# Of this replica.
+JOBS_HELD = Gauge("rookify_jobs_held", "Jobs that this replica works.")
+JOBS_ENDED = Counter(
+    "rookify_jobs_ended", "Jobs that a worker has brought to their end.", ["platform", "status"]
+)
+PHASE_SECONDS = Histogram(
+    "rookify_job_phase_seconds", "Time of jobs in a phase.", ["phase"], buckets=_PHASE_BUCKETS
+)
+GAMES = Counter("rookify_games", "Games that have ended.", ["outcome"])
+GAME_RETRIES = Counter("rookify_game_retries", "Games sent to an analyzer again.", ["reason"])
+ANALYZERS = Gauge("rookify_analyzers", "Analyzers connected.")
+CREDITS = Gauge("rookify_stream_credits", "Games that analyzers would take now.")
+OUTSTANDING = Gauge("rookify_games_outstanding", "Games at analyzers.")
+WATCHERS = Gauge("rookify_watchers", "WatchSync streams open.")
+EVENT_DELAY = Histogram(
+    "rookify_event_delay_seconds", "From a change's commit to its event's sending.", buckets=_DELAY_BUCKETS
+)
+PLATFORM_REQUESTS = Counter(
+    "rookify_platform_requests", "Requests by HTTP status; none: no answer.", ["platform", "status"]
+)
+DATABASE_SECONDS = Histogram(
+    "rookify_database_call_seconds",
+    "Calls of SQL functions, repeats apart.",
+    ["function"],
+    buckets=LATENCY_BUCKETS,
+)
+DATABASE_FAILURES = Counter(
+    "rookify_database_call_failures",
+    "Calls of SQL functions that failed, by the error's reason.",
+    ["function", "reason"],
+)
+
+
+@contextmanager
+def database_call(function: str) -> Iterator[None]:
+    """Measures one call; what it raises is counted by its `reason`."""
+    started = time.monotonic()
+    try:
+        yield
+    except Exception as error:
+        DATABASE_FAILURES.labels(function, getattr(error, "reason", type(error).__name__)).inc()
+        raise
+    finally:
+        DATABASE_SECONDS.labels(function).observe(time.monotonic() - started)
+
+
+def follow(gauge: Gauge, value: Callable[[], float]) -> None:
+    """Have a gauge read its value whenever it is asked for."""
+    gauge.set_function(value)

@@ -1,0 +1,97 @@
+"""What Prometheus reads of both services while a sync runs, and that the dashboards speak of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from analyzer.app import Analyzer
+from analyzer.settings import Settings as AnalyzerSettings
+from orchestrator.local.stack import claimable
+from rookify.analysis.v1 import analysis_pb2
+from servicekit.errors import ConfigurationError
+from servicekit.metrics import serving
+from tests.support.orchestrator import running_orchestrator
+from tests.support.platforms.__main__ import SHIPPED
+from tests.support.platforms.chesscom_server import ChessComServer, read_months
+from tests.support.postgres import Database
+
+
+async def read(address: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample, by name and labels."""
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(f"http://{address}/metrics")
+    assert answer.status_code == 200
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def total(
+    samples: Mapping[tuple[str, tuple[tuple[str, str], ...]], float], name: str, **labels: str
+) -> float:
+    """The sum over all series of that name that have these labels."""
+    found = [v for (n, have), v in samples.items() if n == name and labels.items() <= dict(have).items()]
+    assert found, f"no {name} with {labels}"
+    return sum(found)
+
+
+async def test_a_sync_shows_in_the_metrics_of_both(database: Database) -> None:
+    ours, analyzers = claimable("127.0.0.1:0"), claimable("127.0.0.1:0")
+    settings = AnalyzerSettings(
+        _env_file=None,  # type: ignore[call-arg]
+        analyzer_listen="127.0.0.1:0",
+        analyzer_metrics_listen=analyzers,
+        engine_workers=1,
+    )
+    async with (
+        ChessComServer(read_months(SHIPPED / "chesscom")) as platform,
+        Analyzer(settings) as analyzer,
+        running_orchestrator(
+            database, chesscom_url=platform.url, analyzers=analyzer.address, metrics_listen=ours
+        ) as orchestrator,
+    ):
+        before = await read(ours)
+        user = await orchestrator.user()
+        job = await user.start(max_games=2, preset=analysis_pb2.SearchBudget.PRESET_FAST)
+        ended = await user.ended(job.id)
+        after, engines = await read(ours), await read(analyzers)
+
+    def grown(name: str, **labels: str) -> float:
+        """Other tests of this process count in the same registry."""
+        try:
+            return total(after, name, **labels) - total(before, name, **labels)
+        except AssertionError:
+            return total(after, name, **labels)
+
+    done = ended.games_analyzed
+    assert done >= 1
+    assert grown("rookify_games_total", outcome="analyzed") == done
+    assert grown("rookify_rpcs_total", method="/rookify.sync.v1.SyncService/StartSync", code="OK") == 1
+    assert grown("rookify_rpc_seconds_count", method="/rookify.sync.v1.SyncService/StartSync") == 1
+    assert grown("rookify_platform_requests_total", platform="chess.com", status="200") >= 2
+    assert grown("rookify_database_call_seconds_count", function="record_analyses") >= 1
+    assert grown("rookify_event_delay_seconds_count") >= 1
+    assert total(after, "rookify_analyzers") == 1
+    assert total(after, "rookify_jobs", status="pending") == 0
+
+    assert total(engines, "rookify_engines") == 1
+    assert total(engines, "rookify_analyzed_games_total") == done
+    assert total(engines, "rookify_engine_nodes_total") > 10_000
+    assert 0 < total(engines, "rookify_engine_busy_seconds_total") < 600
+    assert total(engines, "rookify_engine_restarts_total") == 0
+    assert total(engines, "rookify_cache_misses_total") > 0
+
+
+def test_an_address_that_cannot_be_had_is_told() -> None:
+    for listen in ("9464", "127.0.0.1:x", "127.0.0.1:70000"):
+        with pytest.raises(ConfigurationError, match="metrics address"), serving(listen):
+            pass
+    address = claimable("127.0.0.1:0")
+    with serving(address), pytest.raises(ConfigurationError, match="cannot be served"), serving(address):
+        pass
