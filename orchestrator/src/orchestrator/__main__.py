@@ -28,6 +28,7 @@ from orchestrator.settings import Settings, load_settings
 from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.store import Store
 from orchestrator.sync.runner import Runner
+from orchestrator.sync_jobs import job_manager
 from orchestrator.token_cipher import TokenCipher
 from rookify.compat.v1 import compat_pb2, compat_pb2_grpc
 from rookify.sync.v1 import sync_pb2, sync_pb2_grpc
@@ -70,14 +71,13 @@ async def serve(
             stack.push_async_callback(platform.aclose)
         cipher = TokenCipher(settings.token_key.get_secret_value() if settings.token_key else None)
         runner = Runner(
-            store,
+            job_manager(store.patient(), settings),
+            store.patient(),
             platforms,
             analyzers,
             cipher,
-            games_per_day=settings.max_games_per_day,
             stuck_after=timedelta(seconds=settings.stuck_after),
             capacity=settings.jobs_per_replica,
-            lease=timedelta(seconds=settings.lease_seconds),
             write_interval=settings.write_interval,
         )
         hub.listeners.append(runner.on_change)

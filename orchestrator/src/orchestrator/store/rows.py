@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from orchestrator.domain import Platform, SyncStatus
 
 @dataclass(frozen=True, slots=True)
 class SyncJob:
-    """A row of `sync_jobs`."""
+    """A row of `sync_jobs`; its columns also by name, as `job["id"]` or `dict(job)`."""
 
     id: UUID
     user_id: UUID
@@ -37,6 +37,14 @@ class SyncJob:
     error: str | None = None
     analyzing_since: datetime | None = None
     completed_at: datetime | None = None
+
+    def __getitem__(self, column: str) -> Any:
+        if column not in self.keys():
+            raise KeyError(column)
+        return getattr(self, column)
+
+    def keys(self) -> Sequence[str]:
+        return [column.name for column in fields(self)]
 
     @property
     def games_done(self) -> int:

@@ -48,22 +48,22 @@ class Store(MomentCalls):
     ) -> SyncJob:
         """Raises AlreadyExists, QuotaExceeded, InvalidInput, or NotFound for an unknown user."""
         return await self._one(
-            SyncJob,
-            "start_sync_job",
-            p_user_id=new.user_id,
-            p_platform=new.platform.value,
-            p_username=new.username,
-            p_from_date=new.from_date,
-            p_to_date=new.to_date,
-            p_months=new.months,
-            p_filter=AsJson(dict(new.filter)),
-            p_max_games=new.max_games,
-            p_preset=new.preset,
-            p_request_id=new.request_id,
-            p_request=AsJson(dict(new.request)),
-            p_limits=AsJson(dataclasses.asdict(limits)),
-            p_lichess_token_encrypted=encrypted_token,
+            SyncJob, "start_sync_job", **_asked(new, limits), p_lichess_token_encrypted=encrypted_token
         )
+
+    async def start_held_sync_job(
+        self, new: NewSync, limits: Limits, owner: str, lease: timedelta, lease_token: UUID
+    ) -> Claim:
+        """The same, and the job is the caller's to work, by a lease token of its own choice."""
+        row = await self._one(
+            dict[str, Any],
+            "start_held_sync_job",
+            **_asked(new, limits),
+            p_owner=owner,
+            p_lease_seconds=lease.total_seconds(),
+            p_lease_token=lease_token,
+        )
+        return parsed(Claim, {**row, "job": row})
 
     async def claim_sync_job(
         self, owner: str, lease: timedelta, max_takeovers: int, held: Sequence[UUID] = ()
@@ -123,17 +123,20 @@ class Store(MomentCalls):
         claim: Claim,
         games: Sequence[PlatformGame],
         excluded: Mapping[str, int],
-        cursor: Mapping[str, Any],
+        cursor: Mapping[str, Any] | None,
         games_per_day: int,
     ) -> SyncJob:
-        """Games beyond the user's `games_per_day` are left out, and counted as excluded for it."""
+        """Games beyond the user's `games_per_day` are left out, and counted as excluded for it.
+
+        A page with the cursor of the last one is that page again; one without is looked at game by game.
+        """
         return await self._one(
             SyncJob,
             "record_games",
             **leased(claim),
             p_games=AsJson([_game_json(game) for game in games]),
             p_excluded=AsJson(dict(excluded)),
-            p_fetch_cursor=AsJson(dict(cursor)),
+            p_fetch_cursor=None if cursor is None else AsJson(dict(cursor)),
             p_games_per_day=games_per_day,
         )
 
@@ -255,6 +258,24 @@ class Store(MomentCalls):
     async def list_sync_job_events(self, sync_job_id: UUID) -> list[JobEvent]:
         """The job's history, oldest first; empty for an unknown job."""
         return await self._all(JobEvent, "list_sync_job_events", p_sync_job_id=sync_job_id)
+
+
+def _asked(new: NewSync, limits: Limits) -> dict[str, Any]:
+    """The parameters of a start."""
+    return {
+        "p_user_id": new.user_id,
+        "p_platform": new.platform.value,
+        "p_username": new.username,
+        "p_from_date": new.from_date,
+        "p_to_date": new.to_date,
+        "p_months": new.months,
+        "p_filter": AsJson(dict(new.filter)),
+        "p_max_games": new.max_games,
+        "p_preset": new.preset,
+        "p_request_id": new.request_id,
+        "p_request": AsJson(dict(new.request)),
+        "p_limits": AsJson(dataclasses.asdict(limits)),
+    }
 
 
 def _behind(key: PageKey | None) -> dict[str, Any]:

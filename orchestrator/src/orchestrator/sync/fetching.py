@@ -11,7 +11,7 @@ import structlog
 from orchestrator.domain import Color, DateWindow, GameFilter, GameResult, TimeClass
 from orchestrator.platforms.base import FetchRequest, PlatformClient
 from orchestrator.store.rows import Claim, SyncJob
-from orchestrator.store.store import Store
+from orchestrator.sync.manager import SyncJobManager
 from servicekit.errors import RookifyError
 
 log = structlog.get_logger()
@@ -40,11 +40,10 @@ def fetch_request(claim: Claim, token: str | None, on_notice: Callable[[str | No
 
 
 async def fetch_games(
-    store: Store,
+    manager: SyncJobManager,
     platform: PlatformClient,
     claim: Claim,
     token: str | None,
-    games_per_day: int,
     on_waiting: Callable[[bool], None],
 ) -> SyncJob:
     """Stores every page with its cursor, and says in the job where it has to wait; the job as it is then.
@@ -60,10 +59,10 @@ async def fetch_games(
         notices.put_nowait(notice)
         on_waiting(notice is not None)
 
-    telling = asyncio.create_task(_tell(store, claim, notices))
+    telling = asyncio.create_task(_tell(manager, claim, notices))
     try:
         async for page in platform.fetch(fetch_request(claim, token, on_notice)):
-            job = await store.record_games(claim, page.games, page.excluded, page.cursor, games_per_day)
+            job = await manager.record_games(claim, page.games, page.excluded, page.cursor)
             log.debug("page stored", games=len(page.games), games_found=job.games_found)
     finally:
         telling.cancel()
@@ -72,11 +71,11 @@ async def fetch_games(
     return job
 
 
-async def _tell(store: Store, claim: Claim, notices: asyncio.Queue[str | None]) -> None:
+async def _tell(manager: SyncJobManager, claim: Claim, notices: asyncio.Queue[str | None]) -> None:
     """Writes the latest notice into the job. Not being able to is no reason to stop fetching."""
     while True:
         notice = await notices.get()
         while not notices.empty():
             notice = notices.get_nowait()
         with suppress(RookifyError):
-            await store.note_sync_job(claim, notice or "")
+            await manager.note_sync_job(claim, notice or "")

@@ -1,12 +1,10 @@
-"""Claims jobs and works them: the leases, the heartbeat, the phases, and every way in which a job can end."""
+"""Claims jobs and works them: the phases, and every way in which a job can end."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import random
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,12 +22,12 @@ from orchestrator.store.transport import Change
 from orchestrator.sync import policy
 from orchestrator.sync.analyzing import Analyzers, analyze_games
 from orchestrator.sync.fetching import fetch_games
+from orchestrator.sync.manager import SyncJobManager
 from orchestrator.token_cipher import TokenCipher
 from servicekit.errors import FailedPrecondition, RookifyError, StaleLease, Unavailable
 
 log = structlog.get_logger()
 
-MAX_TAKEOVERS = 5  # of one job: then it is the job that kills its workers
 # Between looks for jobs whose worker was lost, and at most half a lease: taken over within two leases.
 _IDLE_SECONDS = 2.0
 # A job that waits for its platform costs next to nothing: it does not take the place of one that can be
@@ -51,27 +49,24 @@ class Runner:
 
     def __init__(
         self,
+        manager: SyncJobManager,
         store: Store,
         platforms: Mapping[Platform, PlatformClient],
         analyzers: Analyzers,
         cipher: TokenCipher,
         *,
         stuck_after: timedelta,
-        games_per_day: int,
         capacity: int,
-        lease: timedelta,
         write_interval: float,
     ) -> None:
-        self._store = store.patient()
+        self._manager = manager
+        self._store = store
         self._platforms = platforms
         self._analyzers = analyzers
         self._cipher = cipher
         self._stuck_after = stuck_after
-        self._games_per_day = games_per_day
         self._capacity = capacity
-        self._lease = lease
         self._write_interval = write_interval
-        self._owner = f"{socket.gethostname()}/{os.getpid()}"
         self._held: dict[UUID, _Held] = {}
         self._wake = asyncio.Event()
         self._stopping = False
@@ -90,7 +85,7 @@ class Runner:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            heartbeat = tasks.create_task(self._beat(), name="heartbeat")
+            heartbeat = tasks.create_task(self._manager.leases.keep(self._on_lost), name="heartbeat")
             cleaning = tasks.create_task(self._clean(), name="cleaning")
             try:
                 await self._claim_jobs(tasks)
@@ -110,7 +105,7 @@ class Runner:
             self._wake.clear()
             claim = await self._next_claim()
             if claim is None:
-                idle = min(_IDLE_SECONDS, self._lease.total_seconds() / 2)
+                idle = min(_IDLE_SECONDS, self._manager.leases.length.total_seconds() / 2)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(idle * random.uniform(0.75, 1.25)):  # noqa: S311  jitter
                         await self._wake.wait()
@@ -124,12 +119,18 @@ class Runner:
         if working >= self._capacity or len(self._held) >= _WAITING_FACTOR * self._capacity:
             return None
         try:
-            return await self._store.claim_sync_job(self._owner, self._lease, MAX_TAKEOVERS, list(self._held))
+            return await self._manager.claim_sync_job(besides=self._held)
         except Unavailable as error:
             log.warning("no jobs can be claimed", error=error.message)
             return None
 
+    def _on_lost(self, claim: Claim) -> None:
+        held = self._held.get(claim.job.id)
+        if held and held.claim is claim:
+            held.task.cancel()
+
     def _let_go(self, claim: Claim, _ended: asyncio.Task[None]) -> None:
+        self._manager.leases.let_go(claim)
         held = self._held.get(claim.job.id)
         if held and held.claim.lease_token == claim.lease_token:
             del self._held[claim.job.id]
@@ -166,27 +167,26 @@ class Runner:
                 await self._fail(claim, _ABORT_SENTENCE)
 
     async def _through_the_phases(self, claim: Claim) -> None:
-        store, status = self._store, claim.job.status
+        manager, store, status = self._manager, self._store, claim.job.status
         if status == SyncStatus.PENDING:
-            await store.advance_sync_job(claim, SyncStatus.FETCHING)
+            await manager.update_sync_job_status(claim, SyncStatus.FETCHING)
         if status in (SyncStatus.PENDING, SyncStatus.FETCHING):
             encrypted = claim.lichess_token_encrypted
             token = self._cipher.decrypt(encrypted) if encrypted else None
             platform = self._platforms[claim.job.platform]
             await fetch_games(
-                store,
+                manager,
                 platform,
                 claim,
                 token,
-                self._games_per_day,
                 on_waiting=functools.partial(self._set_waiting, claim),
             )
-            await store.advance_sync_job(claim, SyncStatus.ANALYZING)
+            await manager.update_sync_job_status(claim, SyncStatus.ANALYZING)
         await analyze_games(store, self._analyzers, claim, self._write_interval)
-        job = (await store.get_sync_jobs([claim.job.id]))[0]
+        job = await manager.get_sync_job(claim.job.id)
         failures = await store.sync_job_failures(job.id) if job.games_failed else {}
         status, error = policy.ending(job, failures)
-        await store.advance_sync_job(claim, status, error)
+        await manager.update_sync_job_status(claim, status, error)
         log.info(
             "job ended",
             status=status.value,
@@ -199,38 +199,19 @@ class Runner:
     async def _fail(self, claim: Claim, sentence: str) -> None:
         log.warning("job failed", error=sentence)
         with suppress(RookifyError):  # lost meanwhile, or the database is away: a later worker finds out
-            await self._store.advance_sync_job(claim, SyncStatus.FAILED, sentence)
+            await self._manager.update_sync_job_status(claim, SyncStatus.FAILED, sentence)
 
     async def _release(self, claim: Claim) -> None:
         with suppress(RookifyError):  # the lease runs out by itself
-            await asyncio.shield(self._store.release_sync_job(claim))
+            await asyncio.shield(self._manager.release_sync_job(claim))
 
     # Beside the jobs
-
-    async def _beat(self) -> None:
-        """Renews all leases in one call, three times a lease; a job that is not ours any more is let go."""
-        while True:
-            await asyncio.sleep(self._lease.total_seconds() / 3)
-            claims = [held.claim for held in self._held.values()]
-            if not claims:
-                continue
-            try:
-                kept = await self._store.renew_leases(claims, self._lease)
-            except RookifyError as error:
-                log.warning("leases could not be renewed", error=error.message)
-                continue
-            for claim in claims:
-                held = self._held.get(claim.job.id)
-                if claim.job.id not in kept and held and held.claim is claim:
-                    held.task.cancel()
 
     async def _clean(self) -> None:
         """Ends jobs that nobody can work any more; whichever replica comes first does it."""
         while True:
             try:
-                ended = await self._store.fail_abandoned_sync_jobs(MAX_TAKEOVERS)
-                ended += await self._store.cleanup_stuck_sync_jobs(self._stuck_after, dry_run=False)
-                for job in ended:
+                for job in await self._manager.end_lost_jobs(self._stuck_after):
                     log.warning("job given up", job_id=str(job.id), error=job.error)
             except RookifyError as error:
                 log.warning("jobs could not be cleaned up", error=error.message)
