@@ -13,22 +13,23 @@ _LOST = 2  # pawns: a piece for a pawn, a rook for a minor piece
 
 def wins_piece(line: Line) -> bool:
     """Takes a piece at once that is not defended, or not well enough."""
-    return value_at(line.boards[0], line.moves[0].to_square) >= PIECE and _won_at_once(line) >= _LOST
+    return value_at(line.boards[0], line.moves[0].to_square) >= PIECE and won_at_once(line) >= _LOST
 
 
 def wins_pawn(line: Line) -> bool:
     """Takes a pawn at once that is not defended, or not well enough."""
     board, move = line.boards[0], line.moves[0]
     pawn = board.is_en_passant(move) or board.piece_type_at(move.to_square) == chess.PAWN
-    return pawn and _won_at_once(line) == VALUES[chess.PAWN]
+    return pawn and won_at_once(line) == VALUES[chess.PAWN]
 
 
 def wins_by_capture(line: Line) -> bool:
     """Takes something at once that is not defended, or not well enough."""
-    return _won_at_once(line) > 0
+    return won_at_once(line) > 0
 
 
-def _won_at_once(line: Line) -> int:
+def won_at_once(line: Line) -> int:
+    """Pawns that the first move wins by a capture, what can follow on its square counted; no promotions."""
     board, move = line.boards[0], line.moves[0]
     if move.promotion or not board.is_capture(move):
         return 0
@@ -66,11 +67,14 @@ def _has_safe_move(board: chess.Board, square: chess.Square) -> bool:
 
 
 def _taken_later(line: Line, ply: int) -> chess.Square | None:
-    """Where the piece stands after `ply` that the attacker takes first, with one of his next two moves."""
+    """Where the piece stands after `ply` that the attacker wins first, with one of his next two moves."""
     for taking in range(ply + 2, min(len(line.moves), ply + 5), 2):
-        if not line.boards[taking].is_capture(line.moves[taking]):
+        move = line.moves[taking]
+        if not line.boards[taking].is_capture(move):
             continue
-        square = line.moves[taking].to_square
+        if capture_gain(line.boards[taking], move.from_square, move.to_square) < _LOST:
+            return None
+        square = move.to_square
         for reply in range(taking - 1, ply, -2):
             if line.moves[reply].to_square == square:
                 square = line.moves[reply].from_square

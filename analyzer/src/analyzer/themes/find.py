@@ -11,7 +11,7 @@ from analyzer.evaluation import LINE_PLIES, Evaluation
 from analyzer.exchange import gain_of
 from analyzer.phases import Phase
 from analyzer.scores import Centipawns, Score, mover_chance
-from analyzer.themes import king, opening
+from analyzer.themes import captures, king, opening
 from analyzer.themes.line import Line, read
 from analyzer.themes.material import best_capture
 from analyzer.themes.registry import BACK_RANK, shown
@@ -82,13 +82,12 @@ def _allowed(played: Played, reply: Line, lost: int) -> list[Theme]:
     names = [motif.played for motif in shown(reply, lost, played.phase) if motif.played]
     if len(names) > 1 and Theme.HANGING_PAWN in names:
         names.remove(Theme.HANGING_PAWN)  # where more is lost, a pawn is a detail
-    if (
-        gain_of(played.board, played.move)
-        and reply.moves
-        and reply.moves[0].to_square == played.move.to_square
-    ):
-        hanging = (Theme.HANGING_PIECE, Theme.HANGING_PAWN)
-        names = [Theme.BAD_TRADE if name in hanging else name for name in names]
+    took = gain_of(played.board, played.move)
+    if names and took and reply.moves[0].to_square == played.move.to_square:
+        hanging = {Theme.HANGING_PIECE, Theme.HANGING_PAWN}.intersection(names)
+        names = [name for name in names if name not in hanging]
+        if hanging and captures.won_at_once(reply) > took:
+            names.append(Theme.BAD_TRADE)
     return names
 
 

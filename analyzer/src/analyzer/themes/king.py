@@ -31,10 +31,15 @@ def opens_king(board: chess.Board, move: chess.Move, reply: Line) -> bool:
 
 
 def _shelters(pawn: chess.Square, king: chess.Square, side: chess.Color) -> bool:
-    """Whether a pawn stands on one of the two ranks before the king, on his file or beside it."""
+    """Whether a pawn stands on one of the two ranks before the king, on his file or beside it.
+
+    Before a king in the center only the f-pawn shelters: the others have to go.
+    """
     ahead = chess.square_rank(pawn) - chess.square_rank(king)
     beside = abs(chess.square_file(pawn) - chess.square_file(king))
-    return (ahead if side else -ahead) in (1, 2) and beside <= 1
+    in_center = chess.BB_SQUARES[king] & (chess.BB_FILE_D | chess.BB_FILE_E)
+    may_go = in_center and chess.square_file(pawn) != chess.square_file(chess.F2)
+    return (ahead if side else -ahead) in (1, 2) and beside <= 1 and not may_go
 
 
 def _opens_line(reply: Line, king: chess.Square, left: chess.Square) -> bool:

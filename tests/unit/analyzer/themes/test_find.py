@@ -72,6 +72,9 @@ def test_what_takes_back_made_a_bad_trade(mirrored: bool) -> None:
     fen = "4k3/2p5/3n4/8/8/8/8/3RK3 w - - 0 1"
     assert error(fen, "Rxd6", best="Ke2 Kd7", reply="cxd6 Ke2", mirrored=mirrored) == ["bad_trade"]
     assert error(fen, "Rd5", best="Ke2 Kd7", reply="Kd7 Ke2", mirrored=mirrored) == []
+    # Pawn for pawn, and then another one: the trade was fair.
+    fen = "4k3/8/2n5/8/1p6/2P5/P7/4K3 w - - 0 1"
+    assert error(fen, "cxb4", best="Kd2 Ke7", reply="Nxb4 Kd2 Nxa2", mirrored=mirrored) == []
 
 
 @both_colors
@@ -155,6 +158,14 @@ def test_a_pawn_that_opens_the_king(mirrored: bool) -> None:
     assert error(SHELTER, "f6", best=best, reply="exf6 Nxf6 Qd2", after=WHITE_BETTER, mirrored=mirrored) == []
     assert error(SHELTER, "a6", best=best, reply="Bxd8 Kxd8 Qd2", after=WHITE_BETTER, mirrored=mirrored) == [
         "hanging_piece"
+    ]
+
+
+@both_colors
+def test_a_center_pawn_shelters_no_king(mirrored: bool) -> None:
+    fen = "r2qkb1r/pQ3pp1/3pp2p/2p1P2n/2B5/2NP3P/PP3PP1/n1B2RK1 b kq - 0 13"
+    assert error(fen, "dxe5", best="Be7 Qf3", reply="Bb5+ Qd7 Qxd7#", after=MateIn(2), mirrored=mirrored) == [
+        "mate"
     ]
 
 

@@ -100,6 +100,12 @@ HAVE_NOT: list[tuple[Theme, str, str]] = [
     # It has a way out; it hung already.
     (Theme.TRAPPED_PIECE, "5k2/6pB/8/8/8/8/8/6K1 b - - 0 1", "g6 Bxg6"),
     (Theme.TRAPPED_PIECE, "r1b2rk1/ppp1n1pp/1b3p2/2P5/1P6/3qPN2/P2B2PP/R2QK1NR w KQ - 0 13", "Kf2 Ng6 cxb6"),
+    # The queens are only traded.
+    (
+        Theme.TRAPPED_PIECE,
+        "r1bqk2r/p1pp1ppp/2p5/2Q5/2B1P3/2N5/PPP3PP/R1B1K2n w Qkq - 0 10",
+        "Bg5 f6 Be3 Qe7 Qxe7+ Kxe7 O-O-O Ng3",
+    ),
     # Another defender.
     (
         Theme.OVERLOADED_DEFENDER,
