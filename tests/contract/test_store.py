@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -11,9 +12,9 @@ import psycopg
 import pytest
 
 from orchestrator.domain import Platform, SyncStatus
-from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.rows import Claim, Limits, PageKey, SyncJob
 from orchestrator.store.store import Store
+from orchestrator.store.transport import WORK_WAITS, Change
 from servicekit.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -24,15 +25,12 @@ from servicekit.errors import (
 )
 from tests.support.postgres import Database
 from tests.support.samples import LIMITS, PER_DAY, analysis, failure, games, new_sync, new_user
+from tests.support.stores import store
+
+__all__ = ["store"]  # a fixture: over each transport
 
 LEASE = timedelta(seconds=30)
 NO_LEASE = timedelta(seconds=-1)  # run out already
-
-
-@pytest.fixture
-async def store(database: Database) -> AsyncIterator[Store]:
-    async with PostgresTransport(database.app_conninfo) as transport:
-        yield Store(transport)
 
 
 async def start(store: Store, user_id: UUID | None = None, **changes: object) -> SyncJob:
@@ -448,13 +446,46 @@ class TestHistory:
 
 class TestChanges:
     async def test_every_change_is_told(self, store: Store) -> None:
-        changes = store.changes()
-        assert (await anext(changes)).sync_job_id is None  # from now on
+        changes = told(store)
+        assert await anext(changes) == Change(None)  # from now on
         job = await start(store)
-        told = await anext(changes)
-        assert (told.sync_job_id, told.status) == (job.id, "pending")
+        assert await anext(changes) == Change(job.id, "pending")
         await store.cancel_sync_job(job.id, None)
-        assert (await anext(changes)).status == "cancelled"
+        assert await anext(changes) == Change(job.id, "cancelled")
+
+    async def test_a_change_that_began_first_and_ends_last_is_told(
+        self, store: Store, database: Database
+    ) -> None:
+        slow, quick = await start(store), await start(store)
+        store.set_watched(True)
+        changes = told(store)
+        await anext(changes)
+        late, soon = [await psycopg.AsyncConnection.connect(database.owner_conninfo) for _ in range(2)]
+        async with late, soon:
+            for connection, job in ((late, slow), (soon, quick)):
+                await connection.execute("update sync_jobs set error = 'waits' where id = %s", (job.id,))
+            await soon.commit()
+            assert await anext(changes) == Change(quick.id, "pending")
+            await late.commit()
+            assert await anext(changes) == Change(slow.id, "pending")
+
+    async def test_work_of_a_lost_worker_is_told_or_looked_for(self, store: Store) -> None:
+        """Within two leases somebody claims it."""
+        await start(store)
+        await claim(store, NO_LEASE)
+        if store.pace.look_interval > LEASE.total_seconds() / 10:
+            async for change in store.changes():
+                if change is WORK_WAITS:
+                    break
+        assert await store.claim_sync_job("another", LEASE, 5) is not None
+
+
+async def told(store: Store) -> AsyncIterator[Change]:
+    """What changed, without the news that there is work."""
+    async with asyncio.timeout(20), contextlib.aclosing(store.changes()) as changes:
+        async for change in changes:
+            if change is not WORK_WAITS:
+                yield change
 
 
 async def execute(database: Database, statement: str, *values: object) -> None:

@@ -25,7 +25,8 @@ from orchestrator.service.admin_servicer import AdminServicer
 from orchestrator.service.compat_servicer import CompatServicer
 from orchestrator.service.sync_servicer import SyncServicer
 from orchestrator.settings import Settings, load_settings
-from orchestrator.store.postgres import PostgresTransport
+from orchestrator.store.choice import choose, open_transport
+from orchestrator.store.schema import check_schema
 from orchestrator.store.store import Store
 from orchestrator.sync.runner import Runner
 from orchestrator.sync_jobs import job_manager
@@ -47,16 +48,12 @@ async def serve(
     settings: Settings, stop: asyncio.Event, on_ready: Callable[[int], None] = lambda port: None
 ) -> None:
     """Until `stop` is set; `on_ready` is told the port. Raises ConfigurationError where it cannot start."""
-    if settings.database_url is None:
-        raise ConfigurationError(
-            "DATABASE_URL is not set: name a Postgres, or use `rookify up`, which brings its own"
-        )
     verifier = token_verifier(settings)
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(verifier.aclose)
-        transport = PostgresTransport(settings.database_url.get_secret_value())
-        store = Store(await stack.enter_async_context(transport))
+        store = Store(await stack.enter_async_context(open_transport(settings)))
+        await check_schema(store)
         hub = Hub(store)
         analyzers = AnalyzerPool(
             settings.analyzers,
@@ -78,7 +75,9 @@ async def serve(
             cipher,
             stuck_after=timedelta(seconds=settings.stuck_after),
             capacity=settings.jobs_per_replica,
-            write_interval=settings.write_interval,
+            write_interval=(
+                store.pace.write_interval if settings.write_interval is None else settings.write_interval
+            ),
         )
         hub.listeners.append(runner.on_change)
         server = GrpcServer(settings.listen, interceptors=[ErrorInterceptor(), AuthInterceptor(verifier)])
@@ -113,7 +112,7 @@ async def serve(
                 background.append(tasks.create_task(keep_figures(store, limits(settings)), name="figures"))
             working = tasks.create_task(runner.run(), name="runner")
             await server.set_serving()
-            log.info("ready", listen=settings.listen, port=port)
+            log.info("ready", listen=settings.listen, port=port, database=choose(settings).value)
             on_ready(port)
             await stop.wait()
 

@@ -11,8 +11,8 @@ import structlog
 
 from orchestrator.store.rows import FinishedGame, SyncJob
 from orchestrator.store.store import Store
-from orchestrator.store.transport import Change
-from servicekit.errors import NotFound, Unavailable
+from orchestrator.store.transport import WORK_WAITS, Change
+from servicekit.errors import NotFound, RookifyError, Unavailable
 
 log = structlog.get_logger()
 
@@ -87,6 +87,7 @@ class Hub:
         """
         watched = self._watched.setdefault(sync_job_id, _Watched())
         watched.watchers += 1
+        self._store.set_watched(True)
         try:
             # Read after registering: a change in between is heard of.
             jobs = await self._store.get_sync_jobs([sync_job_id])
@@ -112,6 +113,7 @@ class Hub:
             watched.watchers -= 1
             if watched.watchers == 0:
                 self._watched.pop(sync_job_id, None)
+                self._store.set_watched(bool(self._watched))
 
     async def finished_games(self, sync_job_id: UUID, after: int) -> list[FinishedGame]:
         """The next of a watched job's games that finished behind the `after`-th, in order; none: no more.
@@ -138,6 +140,8 @@ class Hub:
         async for change in self._store.changes():
             for listener in self.listeners:
                 listener(change)
+            if change is WORK_WAITS:
+                continue
             if change.sync_job_id is None:
                 self._dirty.update(self._watched)
             elif change.sync_job_id in self._watched:
@@ -159,7 +163,7 @@ class Hub:
                 continue
             try:
                 jobs = await self._store.get_sync_jobs(list(ids))
-            except Unavailable as error:
+            except RookifyError as error:
                 log.warning("watched jobs could not be read", error=error.message)
                 self._dirty |= ids
                 self._woken.set()

@@ -34,6 +34,18 @@ class Settings(ServiceSettings):
         validation_alias="DATABASE_URL",
         description="Postgres to use instead of the embedded one",
     )
+    supabase_url: str = Field(
+        default="",
+        validation_alias="SUPABASE_URL",
+        description="A Supabase project, https://PROJECT.supabase.co: its users' access tokens are trusted; "
+        "with its secret key and without DATABASE_URL it is the database to use",
+    )
+    supabase_service_role_key: OptionalSecret = Field(
+        default=None,
+        validation_alias="SUPABASE_SERVICE_ROLE_KEY",
+        description="The project's secret key (sb_secret_…, or the legacy service_role key); "
+        "who shows it as bearer token is the service",
+    )
     listen: str = Field(default="127.0.0.1:50051", description="Where the orchestrator serves gRPC")
     analyzers: str = Field(
         default="127.0.0.1:50061",
@@ -55,18 +67,6 @@ class Settings(ServiceSettings):
     token_key: OptionalSecret = Field(
         default=None,
         description="Fernet key that lichess tokens are kept under; the embedded mode makes its own",
-    )
-
-    supabase_url: str = Field(
-        default="",
-        validation_alias="SUPABASE_URL",
-        description="The Supabase project, https://PROJECT.supabase.co; its users' access tokens are trusted",
-    )
-    supabase_service_role_key: OptionalSecret = Field(
-        default=None,
-        validation_alias="SUPABASE_SERVICE_ROLE_KEY",
-        description="The project's secret key (sb_secret_…, or the legacy service_role key); "
-        "who shows it as bearer token is the service",
     )
     supabase_jwt_secret: OptionalSecret = Field(
         default=None,
@@ -99,8 +99,11 @@ class Settings(ServiceSettings):
     stuck_after: float = Field(
         default=7200, ge=1, description="An active job without progress this long is failed"
     )
-    write_interval: float = Field(
-        default=0.2, ge=0, le=10, description="Finished games of a job are written together this often"
+    write_interval: float | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        description="Finished games of a job are written together this often; unset: 0.2, by SUPABASE_URL 1",
     )
     shutdown_grace: float = Field(
         default=8, ge=0, le=600, description="Time for open calls and jobs to end on SIGTERM"

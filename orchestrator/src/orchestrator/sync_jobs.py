@@ -16,10 +16,9 @@ from datetime import timedelta
 
 from orchestrator.quotas import limits
 from orchestrator.settings import Settings, load_settings
-from orchestrator.store.postgres import PostgresTransport
+from orchestrator.store.choice import open_transport
 from orchestrator.store.store import Store
 from orchestrator.sync.manager import SyncJobManager
-from servicekit.errors import ConfigurationError
 
 __all__ = ["SyncJobManager", "job_manager", "open_sync_job_manager"]
 
@@ -31,9 +30,7 @@ async def open_sync_job_manager(settings: Settings | None = None) -> AsyncIterat
     Raises ConfigurationError where the environment names no database.
     """
     settings = settings or load_settings(Settings)
-    if settings.database_url is None:
-        raise ConfigurationError("DATABASE_URL is not set: name the orchestrator's database")
-    async with PostgresTransport(settings.database_url.get_secret_value()) as transport:
+    async with open_transport(settings) as transport:
         manager = job_manager(Store(transport), settings)
         heartbeat = asyncio.create_task(manager.leases.keep(), name="heartbeat")
         try:

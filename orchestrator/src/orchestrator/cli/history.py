@@ -9,7 +9,7 @@ from orchestrator.cli.arguments import parse_uuid
 from orchestrator.cli.grid import Column, Grid
 from orchestrator.cli.output import show_grid
 from orchestrator.cli.words import NOTHING, clean
-from orchestrator.local.history import read_history
+from orchestrator.local.access import read_history
 from orchestrator.settings import Settings, load_settings
 from orchestrator.store.rows import JobEvent
 from servicekit.errors import NotFound

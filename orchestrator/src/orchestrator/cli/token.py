@@ -12,7 +12,7 @@ import typer
 from orchestrator import tokens
 from orchestrator.cli.arguments import parse_span, parse_uuid
 from orchestrator.cli.up import DataOption, settings_for
-from orchestrator.local import stack, users
+from orchestrator.local import access, stack
 
 
 class TokenRole(StrEnum):
@@ -44,6 +44,6 @@ def token(
     settings = settings_for(data)
     secret = stack.jwt_secret(settings, create=False)
     if role is TokenRole.AUTHENTICATED:
-        asyncio.run(users.ensure_user(settings, user))
+        asyncio.run(access.ensure_user(settings, user))
     minted = tokens.mint_token(secret, user, role.value, ttl or tokens.DEFAULT_TTL)
     print(minted)  # noqa: T201  alone on stdout, for $(rookify token …)

@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.local import folder, stack
 from orchestrator.settings import Settings, load_settings
+from orchestrator.store.choice import describe
 from servicekit import logs
 
 DataOption = Annotated[
@@ -38,7 +39,7 @@ def up(
 ) -> None:
     """Start the database, an analyzer and the orchestrator, and keep them running.
 
-    With DATABASE_URL set, that Postgres is used instead of the embedded one.
+    With DATABASE_URL set, or SUPABASE_URL and its key, that database is used instead of the embedded one.
     """
     settings = settings_for(data)
     if port is not None:
@@ -64,6 +65,7 @@ async def _run(settings: Settings, engine_workers: int | None, gateway: int | No
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             loop.add_signal_handler(number, stop.set)
+    say(f"the database is {describe(settings)}")
     say(f"logs are in {settings.data / folder.LOGS}")
     await stack.run(
         settings, engine_workers=engine_workers, gateway_port=gateway, stop=stop, ready=_ready, notify=say

@@ -19,6 +19,9 @@ from orchestrator.local.postgres import EmbeddedPostgres
 from orchestrator.local.supervisor import Supervisor, supervising
 from orchestrator.settings import Settings
 from orchestrator.store import migrate
+from orchestrator.store.choice import Choice, choose, open_transport
+from orchestrator.store.schema import check_schema
+from orchestrator.store.store import Store
 from servicekit.errors import ConfigurationError
 from servicekit.settings import FILE_SUFFIX
 
@@ -85,7 +88,7 @@ async def _start(
         analyzer = ChildSpec("analyzer", _python("analyzer"), env, health=analyzer_address)
         tasks.create_task(supervisor.start(Child(analyzer, _log(data_dir, "analyzer"))))
     credentials = {
-        "DATABASE_URL": prepared.result(),
+        **prepared.result(),
         "ROOKIFY_JWT_SECRET": jwt_secret(settings),
         "ROOKIFY_TOKEN_KEY": _token_key(settings, data_dir),
     }
@@ -121,17 +124,25 @@ def gateway_spec(settings: Settings, files: Path, listen: str, orchestrator: str
     return ChildSpec("gateway", [envoy, *arguments], {}, health=listen)
 
 
-async def _start_database(supervisor: Supervisor, settings: Settings, data_dir: Path) -> str:
-    """The services' conninfo of a database that is up to date."""
-    if settings.database_url is not None:
+async def _start_database(supervisor: Supervisor, settings: Settings, data_dir: Path) -> dict[str, str]:
+    """What the orchestrator needs to reach a database that is up to date: its variables, the others empty."""
+    chosen = choose(settings)
+    if chosen is Choice.SUPABASE:
+        async with open_transport(settings) as transport:
+            await check_schema(Store(transport))
+        assert settings.supabase_service_role_key is not None  # noqa: S101  as chosen
+        key = settings.supabase_service_role_key.get_secret_value()
+        return {"SUPABASE_URL": settings.supabase_url, "SUPABASE_SERVICE_ROLE_KEY": key, "DATABASE_URL": ""}
+    if chosen is Choice.POSTGRES:
+        assert settings.database_url is not None  # noqa: S101  as chosen
         url = settings.database_url.get_secret_value()
         await migrate.require_bootstrapped(url)
         await migrate.migrate(url)
-        return url
+        return {"DATABASE_URL": url}
     server = EmbeddedPostgres(data_dir)
     await supervisor.start(server)
     await database.prepare(server)
-    return server.conninfo()
+    return {"DATABASE_URL": server.conninfo()}
 
 
 def jwt_secret(settings: Settings, *, create: bool = True) -> str:

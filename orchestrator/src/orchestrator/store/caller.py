@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,7 +13,7 @@ from pydantic import TypeAdapter
 
 from orchestrator import metrics
 from orchestrator.store.rows import Claim
-from orchestrator.store.transport import Transport
+from orchestrator.store.transport import Throttled, Transport
 from servicekit.errors import Unavailable
 
 Row = TypeVar("Row")
@@ -20,6 +22,10 @@ Row = TypeVar("Row")
 # is away for a while (a restart, a fail-over: tens of seconds), so that the job goes on where it was.
 CALL_PATIENCE = timedelta(seconds=4)
 WORK_PATIENCE = timedelta(seconds=90)
+
+
+# Ids sent with one call: below the rows that a Supabase project's API returns at most (1,000 by default).
+_IDS_PER_CALL = 500
 
 
 class Caller:
@@ -34,7 +40,7 @@ class Caller:
 
     async def _call(self, function: str, **parameters: Any) -> list[Any]:
         async for attempt in stamina.retry_context(
-            on=Unavailable, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
+            on=_again, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
         ):
             with attempt, metrics.database_call(function):
                 return await self._transport.call(function, parameters)
@@ -48,6 +54,13 @@ class Caller:
         return parsed(kind, rows[0])
 
 
+def _again(error: Exception) -> bool | timedelta:
+    """Whether a call is repeated; for a gateway that said when, with jitter behind that."""
+    if isinstance(error, Throttled):
+        return error.retry_after + timedelta(seconds=random.uniform(0, 1))  # noqa: S311  jitter, not a secret
+    return isinstance(error, Unavailable)
+
+
 _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
@@ -58,6 +71,12 @@ def parsed(kind: type[Row], row: Any) -> Row:
         adapter = _adapters[kind] = TypeAdapter(kind)
     typed: Row = adapter.validate_python(row)
     return typed
+
+
+def portions(items: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """As many as go with one call, until there are none left."""
+    for start in range(0, len(items), _IDS_PER_CALL):
+        yield items[start : start + _IDS_PER_CALL]
 
 
 def leased(claim: Claim) -> dict[str, UUID]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Self
 from uuid import UUID
 
@@ -15,8 +15,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from orchestrator.store.transport import AsJson, Change, error_from_sqlstate
-from servicekit.errors import ConfigurationError, RookifyError, Unavailable
+from orchestrator.store.transport import (
+    AsJson,
+    Change,
+    Pace,
+    database_unavailable,
+    error_from_sqlstate,
+)
+from servicekit.errors import ConfigurationError, RookifyError
 
 log = structlog.get_logger()
 
@@ -39,16 +45,15 @@ _LINK = {
 _STATEMENT_TIMEOUT = "30s"  # no call comes near it; one that does must not hold its locks
 _RECONNECT_SECONDS = (0.1, 2.0)  # of the listener: quickly at first, then gently
 
-# SQLSTATE classes after which the same call may succeed: connection exceptions, insufficient resources,
-# operator intervention (shutdown, crash recovery), and a transaction that lost to another one.
-_TRANSIENT = ("08", "53", "57", "40")
-
 
 class PostgresTransport:
     """A pool for calls and one connection that listens. Use as `async with`.
 
     Raises ConfigurationError where `conninfo` is none.
     """
+
+    # A write takes a millisecond or two. Lost jobs are taken over within two leases, and a lease is 15 s.
+    pace = Pace(write_interval=0.2, look_interval=2.0)
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = _with_link_settings(conninfo)
@@ -90,7 +95,7 @@ class PostgresTransport:
         except psycopg.Error as error:
             raise _translate(error) from error
 
-    async def changes(self) -> AsyncIterator[Change]:
+    async def changes(self) -> AsyncGenerator[Change, None]:
         least, most = _RECONNECT_SECONDS
         pause = least
         while True:
@@ -108,6 +113,9 @@ class PostgresTransport:
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  jitter, not a secret
             pause = min(pause * 2, most)
 
+    def set_watched(self, watched: bool) -> None:
+        """Notifications come at once, whoever waits for them."""
+
 
 def _with_link_settings(conninfo: str) -> str:
     try:
@@ -118,6 +126,14 @@ def _with_link_settings(conninfo: str) -> str:
             "of the password are written as %XX"
         ) from None
     return make_conninfo(**{**_LINK, **given})
+
+
+def place_of(conninfo: str) -> str:
+    """Where it leads, without the password: `DATABASE on HOST`. Raises ConfigurationError where it is none."""
+    parts = conninfo_to_dict(_with_link_settings(conninfo))
+    return (
+        f"{parts.get('dbname') or parts.get('user') or 'postgres'} on {parts.get('host') or 'this machine'}"
+    )
 
 
 async def _become_service_role(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -132,9 +148,7 @@ def _parse(payload: str) -> Change:
 
 def _translate(error: psycopg.Error) -> RookifyError:
     sqlstate = error.sqlstate or ""
-    if sqlstate.startswith("RK"):
-        return error_from_sqlstate(sqlstate, error.diag.message_primary or "", error.diag.message_detail)
     lost = isinstance(error, PoolTimeout | psycopg.OperationalError | psycopg.InterfaceError) and not sqlstate
-    if lost or sqlstate[:2] in _TRANSIENT:
-        return Unavailable("the database does not answer; try again", reason="DATABASE_UNAVAILABLE")
-    return error_from_sqlstate(sqlstate, error.diag.message_primary or str(error), None)
+    if lost:
+        return database_unavailable()
+    return error_from_sqlstate(sqlstate, error.diag.message_primary or str(error), error.diag.message_detail)

@@ -236,6 +236,24 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionRights:
+    """Who may execute a function."""
+
+    service_role: bool
+    others: bool  # anon or authenticated
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseReport:
+    """What the database says of itself; of the names that were asked for, those that it has."""
+
+    server_version: str
+    migrations: Sequence[str] | None  # versions applied; None where no tool has kept a list that can be read
+    functions: Mapping[str, FunctionRights]
+    tables: Mapping[str, bool]  # whether row level security is on
+
+
+@dataclass(frozen=True, slots=True)
 class PageKey:
     """Where a list goes on: behind the row with this time and id."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from orchestrator.domain import Platform, PlatformGame, SyncStatus
-from orchestrator.store.caller import WORK_PATIENCE, leased, parsed
+from orchestrator.store.caller import WORK_PATIENCE, leased, parsed, portions
 from orchestrator.store.moments import LlmBudget, MomentCalls
 from orchestrator.store.rows import (
     Claim,
+    DatabaseReport,
     Finding,
     FinishedGame,
     GameAnalysisRow,
@@ -27,7 +28,7 @@ from orchestrator.store.rows import (
     User,
     WholeGame,
 )
-from orchestrator.store.transport import AsJson, Change
+from orchestrator.store.transport import AsJson, Change, Pace
 from servicekit.errors import NotFound
 
 
@@ -38,8 +39,16 @@ class Store(MomentCalls):
         """The same store, for workers."""
         return Store(self._transport, WORK_PATIENCE)
 
-    def changes(self) -> AsyncIterator[Change]:
+    @property
+    def pace(self) -> Pace:
+        return self._transport.pace
+
+    def changes(self) -> AsyncGenerator[Change, None]:
         return self._transport.changes()
+
+    def set_watched(self, watched: bool) -> None:
+        """Whether changes are waited for by somebody who sees it when they come late."""
+        self._transport.set_watched(watched)
 
     # The life of a job
 
@@ -83,12 +92,15 @@ class Store(MomentCalls):
 
     async def renew_leases(self, claims: Sequence[Claim], lease: timedelta) -> set[UUID]:
         """The ids of the jobs whose leases are still held."""
-        leases = [{"sync_job_id": str(c.job.id), "lease_token": str(c.lease_token)} for c in claims]
-        return set(
-            await self._all(
-                UUID, "renew_leases", p_leases=AsJson(leases), p_lease_seconds=lease.total_seconds()
+        held: set[UUID] = set()
+        for some in portions(claims):
+            leases = [{"sync_job_id": str(c.job.id), "lease_token": str(c.lease_token)} for c in some]
+            held.update(
+                await self._all(
+                    UUID, "renew_leases", p_leases=AsJson(leases), p_lease_seconds=lease.total_seconds()
+                )
             )
-        )
+        return held
 
     async def release_sync_job(self, claim: Claim) -> None:
         await self._call("release_sync_job", **leased(claim))
@@ -161,7 +173,11 @@ class Store(MomentCalls):
         await self._call("ensure_user", p_user_id=user_id)
 
     async def get_sync_jobs(self, sync_job_ids: Sequence[UUID]) -> list[SyncJob]:
-        return await self._all(SyncJob, "get_sync_jobs", p_sync_job_ids=list(sync_job_ids))
+        return [
+            job
+            for ids in portions(sync_job_ids)
+            for job in await self._all(SyncJob, "get_sync_jobs", p_sync_job_ids=list(ids))
+        ]
 
     async def list_sync_jobs(
         self, user_id: UUID | None, *, active_only: bool, limit: int, after: PageKey | None
@@ -258,6 +274,12 @@ class Store(MomentCalls):
     async def list_sync_job_events(self, sync_job_id: UUID) -> list[JobEvent]:
         """The job's history, oldest first; empty for an unknown job."""
         return await self._all(JobEvent, "list_sync_job_events", p_sync_job_id=sync_job_id)
+
+    async def describe_database(self, functions: Sequence[str], tables: Sequence[str]) -> DatabaseReport:
+        """Which migrations it has, and what of these names is there and for whom."""
+        return await self._one(
+            DatabaseReport, "describe_database", p_functions=list(functions), p_tables=list(tables)
+        )
 
 
 def _asked(new: NewSync, limits: Limits) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -11,12 +11,14 @@ from uuid import UUID
 
 from servicekit.errors import (
     AlreadyExists,
+    ConfigurationError,
     FailedPrecondition,
     InvalidInput,
     NotFound,
     QuotaExceeded,
     RookifyError,
     StaleLease,
+    Unavailable,
 )
 
 
@@ -35,8 +37,28 @@ class Change:
     status: str = ""
 
 
+# No job changed, but there is one to claim: a worker may have been lost.
+WORK_WAITS = Change(None, "work waits")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often calls are worth what they cost, in seconds."""
+
+    write_interval: float  # between two writes of one job's finished games
+    look_interval: float  # between two looks of a worker for jobs that nobody tells it of
+
+
+class Throttled(Unavailable):
+    """The database's gateway refuses calls for a while: nothing was carried out; not before `retry_after`."""
+
+    default_reason = "DATABASE_BUSY"
+
+
 class Transport(Protocol):
     """Calls the SQL functions of `supabase/migrations/`, one transaction each, as service_role."""
+
+    pace: Pace
 
     async def call(self, function: str, parameters: Mapping[str, Any]) -> list[Any]:
         """The rows that `public.FUNCTION` returns, as decoded JSON.
@@ -46,15 +68,35 @@ class Transport(Protocol):
         """
         ...
 
-    def changes(self) -> AsyncIterator[Change]:
-        """Every change of a job from now on, without end; goes on by itself after a lost connection."""
+    def changes(self) -> AsyncGenerator[Change, None]:
+        """Every change of a job from now on, without end; goes on by itself after a lost connection.
+
+        One reader at a time.
+        """
+        ...
+
+    def set_watched(self, watched: bool) -> None:
+        """Whether somebody waits for changes: then they are told of within a quarter of a second."""
         ...
 
     async def aclose(self) -> None: ...
 
 
+# SQLSTATE classes after which the same call may succeed: connection exceptions, insufficient resources,
+# operator intervention (shutdown, crash recovery, a timeout), and a transaction that lost to another one.
+_TRANSIENT = ("08", "53", "57", "40")
+_LOCK_TIMEOUT = "55P03"  # of the role that logs in on Supabase: 8 s
+
+
+def database_unavailable() -> Unavailable:
+    """The database did not answer, or not this time."""
+    return Unavailable("the database does not answer; try again", reason="DATABASE_UNAVAILABLE")
+
+
 def error_from_sqlstate(sqlstate: str, message: str, detail: str | None) -> RookifyError:
-    """The error tree's class for what a function raised (class RK, see the migrations), else a plain root."""
+    """The error tree's class for what a function raised (class RK, see the migrations) or Postgres itself."""
+    if sqlstate[:2] in _TRANSIENT or sqlstate == _LOCK_TIMEOUT:
+        return database_unavailable()
     try:
         details = json.loads(detail) if detail else {}
     except ValueError:
@@ -81,5 +123,15 @@ def error_from_sqlstate(sqlstate: str, message: str, detail: str | None) -> Rook
             return FailedPrecondition(message, reason="SYNC_IS_OVER")
         case "RK007":
             return InvalidInput.of(details.get("field", "request"), message)
+        case "42883":
+            return ConfigurationError(
+                f"the database lacks a function: apply the migrations ({message})",
+                reason="MIGRATIONS_MISSING",
+            )
+        case "42501":
+            return ConfigurationError(
+                f"the database lets the service do less than the migrations grant: {message}",
+                reason="NOT_GRANTED",
+            )
         case _:
             return RookifyError(f"the database refused a call ({sqlstate}): {message}", reason="DATABASE")

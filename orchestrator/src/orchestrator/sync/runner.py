@@ -18,7 +18,7 @@ from orchestrator.platforms.base import PlatformClient
 from orchestrator.platforms.errors import PlatformError
 from orchestrator.store.rows import Claim
 from orchestrator.store.store import Store
-from orchestrator.store.transport import Change
+from orchestrator.store.transport import WORK_WAITS, Change
 from orchestrator.sync import policy
 from orchestrator.sync.analyzing import Analyzers, analyze_games
 from orchestrator.sync.fetching import fetch_games
@@ -28,8 +28,6 @@ from servicekit.errors import FailedPrecondition, RookifyError, StaleLease, Unav
 
 log = structlog.get_logger()
 
-# Between looks for jobs whose worker was lost, and at most half a lease: taken over within two leases.
-_IDLE_SECONDS = 2.0
 # A job that waits for its platform costs next to nothing: it does not take the place of one that can be
 # worked, so that an outage of one platform does not stop the jobs of the other. Bounded all the same.
 _WAITING_FACTOR = 10
@@ -77,7 +75,7 @@ class Runner:
 
     def on_change(self, change: Change) -> None:
         """News from the database: look for work, let go of what was cancelled or taken away."""
-        if change.status in ("", "pending", "released"):
+        if change is WORK_WAITS or change.status in ("", "pending", "released"):
             self._wake.set()
         held = self._held.get(change.sync_job_id) if change.sync_job_id else None
         if held and change.status == "cancelled":
@@ -105,7 +103,8 @@ class Runner:
             self._wake.clear()
             claim = await self._next_claim()
             if claim is None:
-                idle = min(_IDLE_SECONDS, self._manager.leases.length.total_seconds() / 2)
+                # For jobs whose worker was lost: twice a lease at least, to take them over within two.
+                idle = min(self._store.pace.look_interval, self._manager.leases.length.total_seconds() / 2)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(idle * random.uniform(0.75, 1.25)):  # noqa: S311  jitter
                         await self._wake.wait()
@@ -120,7 +119,7 @@ class Runner:
             return None
         try:
             return await self._manager.claim_sync_job(besides=self._held)
-        except Unavailable as error:
+        except RookifyError as error:
             log.warning("no jobs can be claimed", error=error.message)
             return None
 
