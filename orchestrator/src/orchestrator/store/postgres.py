@@ -131,9 +131,8 @@ def _with_link_settings(conninfo: str) -> str:
 def place_of(conninfo: str) -> str:
     """Where it leads, without the password: `DATABASE on HOST`. Raises ConfigurationError where it is none."""
     parts = conninfo_to_dict(_with_link_settings(conninfo))
-    return (
-        f"{parts.get('dbname') or parts.get('user') or 'postgres'} on {parts.get('host') or 'this machine'}"
-    )
+    name = parts.get("dbname") or parts.get("user") or "postgres"
+    return f"{name} on {parts.get('host') or 'this machine'}"
 
 
 async def _become_service_role(connection: psycopg.AsyncConnection[Any]) -> None:
