@@ -129,7 +129,7 @@ def _with_link_settings(conninfo: str) -> str:
 
 
 def place_of(conninfo: str) -> str:
-    """Where it leads, without the password: `DATABASE on HOST`. Raises ConfigurationError where it is none."""
+    """Where it leads, for people: `DATABASE on HOST`. Raises ConfigurationError where it is none."""
     parts = conninfo_to_dict(_with_link_settings(conninfo))
     name = parts.get("dbname") or parts.get("user") or "postgres"
     return f"{name} on {parts.get('host') or 'this machine'}"
