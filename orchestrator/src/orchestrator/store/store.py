@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from orchestrator.domain import Platform, PlatformGame, SyncStatus
 from orchestrator.store.caller import WORK_PATIENCE, leased, parsed, portions
 from orchestrator.store.moments import LlmBudget, MomentCalls
+from orchestrator.store.operations import OperatorCalls
 from orchestrator.store.rows import (
     Claim,
-    DatabaseReport,
-    Finding,
     FinishedGame,
     GameAnalysisRow,
-    JobEvent,
     Limits,
     NewSync,
     PageKey,
     QueuedGame,
     QuotaUse,
     SyncJob,
-    Usage,
     User,
     WholeGame,
 )
@@ -32,7 +29,7 @@ from orchestrator.store.transport import AsJson, Change, Pace
 from servicekit.errors import NotFound
 
 
-class Store(MomentCalls):
+class Store(MomentCalls, OperatorCalls):
     """Raises what `Transport.call` raises."""
 
     def patient(self) -> Store:
@@ -258,28 +255,6 @@ class Store(MomentCalls):
                 "llm_tokens_per_day": budget.tokens_per_day,
             }
         return await self._all(QuotaUse, "get_quota_v2", p_user_id=user_id, p_limits=AsJson(every))
-
-    async def get_usage(self, since: datetime) -> Usage:
-        return await self._one(Usage, "get_usage_v2", p_since=since)
-
-    async def get_figures(self) -> dict[str, float]:
-        """Active jobs by status, and how long and how much they wait: see the function."""
-        return await self._one(dict[str, float], "get_figures")
-
-    async def audit_sync_jobs(self, limits: Limits) -> list[Finding]:
-        """Every breach of the compliance rules, and what the original application left that fits none."""
-        breaches = await self._all(Finding, "audit_sync_jobs", p_limits=AsJson(dataclasses.asdict(limits)))
-        return breaches + await self._all(Finding, "audit_adopted")
-
-    async def list_sync_job_events(self, sync_job_id: UUID) -> list[JobEvent]:
-        """The job's history, oldest first; empty for an unknown job."""
-        return await self._all(JobEvent, "list_sync_job_events", p_sync_job_id=sync_job_id)
-
-    async def describe_database(self, functions: Sequence[str], tables: Sequence[str]) -> DatabaseReport:
-        """Which migrations it has, and what of these names is there and for whom."""
-        return await self._one(
-            DatabaseReport, "describe_database", p_functions=list(functions), p_tables=list(tables)
-        )
 
 
 def _asked(new: NewSync, limits: Limits) -> dict[str, Any]:
