@@ -49,7 +49,8 @@ def row(way: str, run: ways.Run, games: Sequence[ReferenceGame]) -> dict[str, ob
     f1, equal = intervals(counts)
     return {
         "way": way,
-        "nodes/ply": round(run.nodes / run.moves),
+        "nodes/ply": round((run.nodes - run.second_nodes) / run.moves),
+        "second lines": round(run.second_nodes / run.moves),
         "F1": together.f1,
         "F1 95 %": f"{f1.low:.3f} … {f1.high:.3f}",
         "equal": together.share,

@@ -34,6 +34,7 @@ class Run:
     judged: tuple[tuple[Judged, ...], ...]
     nodes: int
     seconds: float
+    second_nodes: int = 0  # of the nodes, for second lines, which no verdict needs
 
     @property
     def moves(self) -> int:
@@ -96,11 +97,11 @@ async def served(games: Sequence[ReferenceGame], budget: pb.SearchBudget, worker
     given = {
         "ROOKIFY_ANALYZER_LISTEN": address,
         "ROOKIFY_ENGINE_WORKERS": str(workers),
-        "ROOKIFY_LOG_LEVEL": "info",
+        "ROOKIFY_LOG_LEVEL": "debug",  # each game's nodes
     }
     try:
         async with (
-            service("analyzer", folder / "analyzer.log", address, **given),
+            service("analyzer", folder / "analyzer.log", address, **given) as process,
             analysis_stream(address) as stream,
         ):
             wire = [pb.Game(game_id=game.url, job_id="bench", pgn=game.text) for game in games]
@@ -108,12 +109,15 @@ async def served(games: Sequence[ReferenceGame], budget: pb.SearchBudget, worker
             await stream.feed(wire, budget)
             seconds = time.monotonic() - began
             analyses = [stream.analysis(game.url) for game in games]
+            await process.says("game analyzed", times=len(games))
+            second = sum(line["second_nodes"] for line in process.said("game analyzed"))
     finally:
         await asyncio.to_thread(shutil.rmtree, folder)
     return Run(
         tuple(_judged(game, analysis.moves) for game, analysis in zip(games, analyses, strict=True)),
         sum(analysis.engine.nodes for analysis in analyses),
         seconds,
+        second,
     )
 
 

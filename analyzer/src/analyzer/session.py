@@ -172,7 +172,7 @@ class Session:
                 game_id, pb.GameFailure.REASON_ENGINE, "internal error of the analyzer", retryable=True
             )
         log.debug(
-            "game analyzed", plies=game.plies, nodes=searched.nodes,
+            "game analyzed", plies=game.plies, nodes=searched.nodes, second_nodes=searched.second_nodes,
             engine_seconds=round(searched.seconds, 3), seconds=round(time.monotonic() - started, 3),
         )  # fmt: skip
         return pb.AnalyzeGamesResponse(analysis=analysis)
