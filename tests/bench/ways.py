@@ -15,6 +15,7 @@ from typing import Self
 
 import chess
 import chess.engine
+import psutil
 
 from analyzer.convert import to_known
 from analyzer.engine.lane import EngineConfig
@@ -34,6 +35,7 @@ class Run:
     judged: tuple[tuple[Judged, ...], ...]
     nodes: int
     seconds: float
+    core_seconds: float  # of processors, engines and what drives them together
     second_nodes: int = 0  # of the nodes, for second lines, which no verdict needs
 
     @property
@@ -46,7 +48,7 @@ def old_way(games: Sequence[ReferenceGame], engine: str, depth: int = 12) -> Run
     and one after every move; by python-chess, whose cost is part of it.
     """
     judged, nodes = [], 0
-    began = time.monotonic()
+    began, spent = time.monotonic(), _seconds(psutil.Process())
     for game in games:
         moves = []
         with chess.engine.SimpleEngine.popen_uci(engine) as process:
@@ -59,7 +61,7 @@ def old_way(games: Sequence[ReferenceGame], engine: str, depth: int = 12) -> Run
                 best = before["pv"][0].uci()
                 moves.append(Judged(_white(before), _white(after), move.white, first_choice=best == move.uci))
         judged.append(tuple(moves))
-    return Run(tuple(judged), nodes, time.monotonic() - began)
+    return Run(tuple(judged), nodes, time.monotonic() - began, _seconds(psutil.Process()) - spent)
 
 
 def fishnet_way(games: Sequence[ReferenceGame], engine: str, go: str, workers: int) -> Run:
@@ -82,12 +84,12 @@ def fishnet_way(games: Sequence[ReferenceGame], engine: str, go: str, workers: i
                 nodes[number] += searched
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
-    began = time.monotonic()
+    began, spent = time.monotonic(), _seconds(psutil.Process())
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return Run(tuple(judged), sum(nodes), time.monotonic() - began)
+    return Run(tuple(judged), sum(nodes), time.monotonic() - began, _seconds(psutil.Process()) - spent)
 
 
 async def served(games: Sequence[ReferenceGame], budget: pb.SearchBudget, workers: int) -> Run:
@@ -105,9 +107,9 @@ async def served(games: Sequence[ReferenceGame], budget: pb.SearchBudget, worker
             analysis_stream(address) as stream,
         ):
             wire = [pb.Game(game_id=game.url, job_id="bench", pgn=game.text) for game in games]
-            began = time.monotonic()
+            began, spent = time.monotonic(), _seconds(process.victim)
             await stream.feed(wire, budget)
-            seconds = time.monotonic() - began
+            seconds, spent = time.monotonic() - began, _seconds(process.victim) - spent
             analyses = [stream.analysis(game.url) for game in games]
             await process.says("game analyzed", times=len(games))
             second = sum(line["second_nodes"] for line in process.said("game analyzed"))
@@ -117,8 +119,14 @@ async def served(games: Sequence[ReferenceGame], budget: pb.SearchBudget, worker
         tuple(_judged(game, analysis.moves) for game, analysis in zip(games, analyses, strict=True)),
         sum(analysis.engine.nodes for analysis in analyses),
         seconds,
+        spent,
         second,
     )
+
+
+def _seconds(process: psutil.Process) -> float:
+    """Processor time of a process and all its children, those that have ended too."""
+    return sum(sum(one.cpu_times()[:4]) for one in (process, *process.children(recursive=True)))
 
 
 class BareEngine:

@@ -15,6 +15,7 @@ from analyzer.search.budget import (
     doubtful,
     expected_error,
     plan,
+    quick_look,
     to_deepen,
 )
 
@@ -51,6 +52,12 @@ def test_presets_rise() -> None:
     last = [PRESETS[preset][-1].limit.nodes for preset in Preset]
     assert first == sorted(set(first))
     assert last == sorted(set(last))
+
+
+def test_second_lines_are_looked_at_no_deeper_than_the_first_pass() -> None:
+    assert quick_look(PRESETS[Preset.FAST]) == PRESETS[Preset.FAST][0].limit
+    assert quick_look(PRESETS[Preset.DEEP]).depth == 9
+    assert quick_look(plan(Preset.DEEP, 50_000)) == Limit(nodes=50_000)
 
 
 def test_expected_error() -> None:

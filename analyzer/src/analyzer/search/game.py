@@ -12,7 +12,7 @@ from analyzer.engine.request import Limit, Position
 from analyzer.evaluation import Evaluation, Source
 from analyzer.pgn import ParsedGame
 from analyzer.search import second
-from analyzer.search.budget import Plan, to_deepen
+from analyzer.search.budget import Plan, quick_look, to_deepen
 from analyzer.search.cache import Key, PositionCache, position_keys
 from analyzer.search.team import Team
 from analyzer.search.unsearched import forced, over, usable
@@ -208,7 +208,7 @@ class GameSearch:
         return self._found[ply].second is not None
 
     async def _quick_second(self, lane: EngineLane, ply: int, _new: bool) -> None:
-        await self._search_second(lane, ply, self._plan[0].limit)
+        await self._search_second(lane, ply, quick_look(self._plan))
 
     async def _deep_second(self, lane: EngineLane, ply: int, _new: bool) -> None:
         await self._search_second(lane, ply, self._plan[self._steps[ply]].limit)
