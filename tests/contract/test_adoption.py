@@ -23,7 +23,7 @@ from tests.contract.test_store import LEASE
 from tests.support import original
 from tests.support.original import ALICE, BOB
 from tests.support.postgres import Database, PostgresCluster
-from tests.support.samples import LIMITS, new_sync
+from tests.support.samples import LIMITS, new_sync, new_user
 
 Row = tuple[Any, ...]
 
@@ -32,7 +32,12 @@ Row = tuple[Any, ...]
 def adopted(postgres_cluster: PostgresCluster) -> Iterator[Database]:
     """The original application's project, migrated. Tests take back what they write."""
     made = original.project(
-        postgres_cluster, original.USERS, original.SYNC_JOBS, original.GAME_ANALYSIS, original.ROWS
+        postgres_cluster,
+        original.USERS,
+        original.SYNC_JOBS,
+        original.GAME_ANALYSIS,
+        original.ROWS_OF_JOBS,
+        original.ROWS_OF_ANALYSES,
     )
     asyncio.run(migrate.migrate(made.owner_conninfo))
     yield made
@@ -367,6 +372,30 @@ async def test_each_start_ends_in_the_same_rules(
         )
         assert await ask(owner, query) == [(table, "d") for table in published]
     await asyncio.to_thread(postgres_cluster.drop_database, made.name)
+
+
+async def test_the_script_for_the_sql_editor_does_the_same(postgres_cluster: PostgresCluster) -> None:
+    made = await asyncio.to_thread(
+        original.project, postgres_cluster, original.USERS, original.SYNC_JOBS, original.ROWS_OF_JOBS
+    )
+    async with await psycopg.AsyncConnection.connect(made.owner_conninfo, autocommit=True) as owner:
+        await owner.execute(migrate.script().encode())
+    assert await migrate.migrate(made.owner_conninfo) == []
+    await asyncio.to_thread(postgres_cluster.drop_database, made.name)
+
+
+async def test_adopting_passes_over_a_database_that_has_the_tables(database: Database) -> None:
+    """An embedded one from before that file: it comes late there, and changes nothing."""
+    async with PostgresTransport(database.app_conninfo) as transport:
+        store = Store(transport)
+        job = await store.start_sync_job(new_sync(await new_user(store)), LIMITS)
+        version = "20261031000000"
+        async with await psycopg.AsyncConnection.connect(database.owner_conninfo, autocommit=True) as owner:
+            await ask(owner, "delete from supabase_migrations.schema_migrations where version = %s", version)
+        assert await migrate.migrate(database.owner_conninfo) == [f"{version}_adopt"]
+        assert await store.get_sync_jobs([job.id]) == [job]
+        claim = await store.claim_sync_job("w", LEASE, 5)
+        assert claim is not None
 
 
 async def sign_up(project: Database, owner: psycopg.AsyncConnection[Row]) -> None:

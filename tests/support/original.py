@@ -86,7 +86,7 @@ create policy "Users manage own analyses" on public.game_analysis using (auth.ui
 """
 
 # `username` names the case; times are of a summer's day long ago where the case does not ask for others.
-ROWS = f"""
+ROWS_OF_JOBS = f"""
 insert into public.users (id, username, email, chess_com_username) values
     ('{ALICE}', 'alice', 'alice@example.com', 'AliceChess'), ('{BOB}', 'bob', 'bob@example.com', null);
 insert into public.puzzles (user_id) values ('{ALICE}');
@@ -117,7 +117,8 @@ insert into public.sync_jobs (user_id, platform, username, status, created_at, u
 insert into public.sync_jobs (user_id, platform, username, status) values
     (null, 'chess.com', 'nobody''s', 'completed'), ('{ALICE}', 'fics', 'nowhere', 'pending'),
     ('{BOB}', 'lichess', 'bob''s', 'completed');
-
+"""
+ROWS_OF_ANALYSES = f"""
 insert into public.game_analysis (user_id, game_url, sync_job_id)
 select user_id, 'linked', id from public.sync_jobs where username in ('whole', 'bob''s');
 insert into public.game_analysis (user_id, game_url, sync_job_id)

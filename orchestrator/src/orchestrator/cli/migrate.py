@@ -22,11 +22,20 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Only list what is pending; exit code 1 if any.")
     ] = False,
+    script: Annotated[
+        bool,
+        typer.Option(
+            "--print", help="Print them as one SQL script for Supabase's SQL editor, and apply nothing."
+        ),
+    ] = False,
 ) -> None:
     """Apply the pending migrations to the database of DATABASE_URL, and list them.
 
     The embedded database needs none of this: `rookify up` keeps it up to date.
     """
+    if script:
+        typer.echo(migrations.script())
+        return
     url = load_settings(Settings).database_url
     if url is None:
         raise ConfigurationError(

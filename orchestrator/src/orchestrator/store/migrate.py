@@ -30,6 +30,7 @@ create table if not exists supabase_migrations.schema_migrations (version text n
 alter table supabase_migrations.schema_migrations add column if not exists statements text[];
 alter table supabase_migrations.schema_migrations add column if not exists name text;
 """
+_RECORD_IN_SCRIPT = "insert into supabase_migrations.schema_migrations (version, name) values ('{}', '{}');"
 _LOCK = "select pg_advisory_xact_lock(%s)"
 _TABLE_EXISTS = "select to_regclass('supabase_migrations.schema_migrations') is not null"
 _APPLIED = "select version, statements from supabase_migrations.schema_migrations order by version"
@@ -78,6 +79,20 @@ async def pending(conninfo: str, folder: Path | None = None) -> list[str]:
     migrations = read_migrations(folder or bundled("migrations"))
     async with await _connect(conninfo) as connection:
         return [migration.label for migration in _to_apply(migrations, await _read_applied(connection))]
+
+
+def script(folder: Path | None = None) -> str:
+    """All migrations as one transaction of plain SQL, for a tool such as Supabase's SQL editor.
+
+    It records them as the Supabase CLI does, so that later ones are found by whatever tool; for a database
+    that has none of them yet.
+    """
+    parts = ["begin;", _CREATE_TABLE]
+    for migration in read_migrations(folder or bundled("migrations")):
+        # The values have the form of a file's name (`read_migrations`), and so need no quoting.
+        record = _RECORD_IN_SCRIPT.format(migration.version, migration.name)
+        parts += [f"-- {migration.label}", migration.sql.rstrip(), record, ""]
+    return "\n".join([*parts, "commit;\n"])
 
 
 async def bootstrap(conninfo: str, folder: Path | None = None) -> None:
