@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from orchestrator.domain import Platform, SyncStatus
-from orchestrator.store.moments import (
+from orchestrator.store.moment_rows import (
     CandidateGame,
     KnownExplanation,
     LlmBudget,

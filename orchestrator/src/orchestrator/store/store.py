@@ -10,7 +10,8 @@ from uuid import UUID
 
 from orchestrator.domain import Platform, PlatformGame, SyncStatus
 from orchestrator.store.caller import WORK_PATIENCE, leased, parsed, portions
-from orchestrator.store.moments import LlmBudget, MomentCalls
+from orchestrator.store.moment_rows import LlmBudget
+from orchestrator.store.moments import MomentCalls
 from orchestrator.store.operations import OperatorCalls
 from orchestrator.store.rows import (
     Claim,
