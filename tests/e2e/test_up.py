@@ -20,6 +20,7 @@ from grpc_health.v1 import health_pb2
 from orchestrator.local.postgres import running_conninfo
 from orchestrator.local.processes import alive
 from rookify.sync.v1 import sync_pb2, sync_pb2_grpc
+from tests.support.certificates import Authority
 from tests.support.postgres import PostgresCluster, reachable_folder
 from tests.support.up import Up, rookify
 
@@ -79,6 +80,41 @@ async def token_for(up: Up, *options: str) -> str:
     finished = await rookify("token", "--user", USER, "--data", str(up.data), *options, cwd=up.data.parent)
     assert finished.code == 0, finished.err
     return finished.out.removesuffix("\n")
+
+
+async def test_with_tls_all_goes_by_tls(folder: Path) -> None:
+    authority = Authority("ca")
+    ca = authority.write(folder)
+    cert, key = authority.make("127.0.0.1").write(folder, "server")
+    own, own_key = authority.make("rookify").write(folder, "own")
+    client = {
+        "ROOKIFY_TLS_CA": str(ca),
+        "ROOKIFY_TLS_CLIENT_CERT": str(own),
+        "ROOKIFY_TLS_CLIENT_KEY": str(own_key),
+    }
+    server = {"ROOKIFY_TLS_CERT": str(cert), "ROOKIFY_TLS_KEY": str(key), "ROOKIFY_TLS_CLIENT_CA": str(ca)}
+    # What is for analyzers elsewhere does not disturb the one on loopback.
+    elsewhere = {f"ROOKIFY_ANALYZER_TLS_{name}": "/nowhere" for name in ("CERT", "KEY", "CA", "CLIENT_CA")}
+    up = await Up.start(folder / "data", "--engine-workers", "1", env={**client, **server, **elsewhere})
+    try:
+        call = {"ROOKIFY_TOKEN": await token_for(up), "ROOKIFY_ORCHESTRATOR": up.address}
+        listed = await rookify("jobs", cwd=folder, env=client | call)
+        assert listed.code == 0, listed.err
+        refused = await rookify("jobs", cwd=folder, env={"ROOKIFY_TLS_CA": str(ca)} | call)
+        assert refused.code == 2
+        assert "does it want a client certificate" in refused.err
+
+        renewed = Authority("renewed")
+        renewed.make("127.0.0.1").write(folder, "server")
+        trusting = client | {"ROOKIFY_TLS_CA": str(renewed.write(folder))}
+        listed = await rookify("jobs", cwd=folder, env=trusting | call)
+        assert listed.code == 0, listed.err
+        log = (up.data / "logs" / "orchestrator.log").read_text()
+        assert "TLS certificate reloaded" in log
+        assert "Handshake failed" in log
+        assert "PEER_DID_NOT_RETURN_A_CERTIFICATE" in log
+    finally:
+        await up.stop()
 
 
 async def test_a_first_run(up: Up) -> None:

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from rookify.analysis.v1 import analysis_pb2 as pb
 from rookify.analysis.v1 import analysis_pb2_grpc
-from servicekit.server import GrpcServer
+from servicekit.server import PLAINTEXT_ON_LOOPBACK, GrpcServer
+from servicekit.tls import ServerSecurity
 
 # What becomes of a game: a message to send, "hold" (until `release`), or "break" (the stream).
 Script = Callable[[pb.Game], pb.AnalyzeGamesResponse | str]
@@ -37,6 +38,7 @@ class ScriptedAnalyzer(analysis_pb2_grpc.AnalysisServiceServicer):
     script: Script = analyzed
     credits: int = 2
     listen: str = "127.0.0.1:0"
+    security: ServerSecurity = PLAINTEXT_ON_LOOPBACK
     games: list[pb.Game] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     held: list[pb.Game] = field(default_factory=list)
@@ -50,7 +52,7 @@ class ScriptedAnalyzer(analysis_pb2_grpc.AnalysisServiceServicer):
         self._answers: asyncio.Queue[pb.AnalyzeGamesResponse | str] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
-        self._server = GrpcServer(self.listen)
+        self._server = GrpcServer(self.listen, security=self.security)
         self._server.add(
             analysis_pb2_grpc.add_AnalysisServiceServicer_to_server,
             self,

@@ -35,10 +35,12 @@ def clean_env(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
-async def rookify(*arguments: str, cwd: Path, seconds: float = 60, **env: str) -> Finished:
+async def rookify(
+    *arguments: str, cwd: Path, seconds: float = 60, env: Mapping[str, str] | None = None, **more: str
+) -> Finished:
     """Run one command to its end. `cwd` holds no .env."""
     child = await asyncio.create_subprocess_exec(
-        *ROOKIFY, *arguments, cwd=cwd, env=clean_env(**env),
+        *ROOKIFY, *arguments, cwd=cwd, env=clean_env(**(env or {}), **more),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

@@ -44,7 +44,9 @@ class Analyzer:
         self._scheduler: Scheduler[EngineLane] = Scheduler()
         cache = PositionCache(settings.position_cache_mb)
         self._servicer = AnalysisServicer(self._scheduler, self.lanes, cache)
-        self._server = GrpcServer(settings.analyzer_listen, interceptors=[ErrorInterceptor()])
+        self._server = GrpcServer(
+            settings.analyzer_listen, interceptors=[ErrorInterceptor()], security=settings.security()
+        )
         self._server.add(add_AnalysisServiceServicer_to_server, self._servicer, SERVICE_NAME)
         self._serving: list[asyncio.Task[None]] = []
         self._metrics = AnalyzerMetrics(self.lanes, cache, self._servicer)

@@ -7,13 +7,25 @@ from typing import Literal
 
 from pydantic import Field
 
-from servicekit.settings import ServiceSettings
+from servicekit.settings import OptionalFile, ServiceSettings
+from servicekit.tls import ServerSecurity
 
 
 class Settings(ServiceSettings):
     """Durations are seconds."""
 
     analyzer_listen: str = Field(default="127.0.0.1:50061", description="Where the analyzer serves gRPC")
+    analyzer_tls_cert: OptionalFile = Field(
+        default=None, description="The analyzer's certificate (PEM, with what leads to its CA): serve TLS"
+    )
+    analyzer_tls_key: OptionalFile = Field(default=None, description="Its private key (PEM)")
+    analyzer_tls_client_ca: OptionalFile = Field(
+        default=None, description="Only orchestrators with a certificate of this CA get in (mutual TLS)"
+    )
+    allow_plaintext: bool = Field(
+        default=False,
+        description="Speak without TLS to other machines too: only where the network itself keeps secrets",
+    )
     analyzer_grace: float = Field(
         default=8, ge=0, le=3600, description="Time for running games to end on SIGTERM"
     )
@@ -41,6 +53,16 @@ class Settings(ServiceSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto: text on a terminal, else JSON"
     )
+
+    def security(self) -> ServerSecurity:
+        """How it is reached. Raises ConfigurationError."""
+        return ServerSecurity(
+            "ROOKIFY_ANALYZER_TLS",
+            self.analyzer_tls_cert,
+            self.analyzer_tls_key,
+            self.analyzer_tls_client_ca,
+            self.allow_plaintext,
+        )
 
     @property
     def workers(self) -> int:

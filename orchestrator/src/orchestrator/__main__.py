@@ -57,6 +57,7 @@ async def serve(
         hub = Hub(store)
         analyzers = AnalyzerPool(
             settings.analyzers,
+            security=settings.analyzer_security(),
             resolve_interval=timedelta(seconds=settings.analyzer_resolve_interval),
             silence=timedelta(seconds=settings.analyzer_silence),
         )
@@ -80,7 +81,11 @@ async def serve(
             ),
         )
         hub.listeners.append(runner.on_change)
-        server = GrpcServer(settings.listen, interceptors=[ErrorInterceptor(), AuthInterceptor(verifier)])
+        server = GrpcServer(
+            settings.listen,
+            interceptors=[ErrorInterceptor(), AuthInterceptor(verifier)],
+            security=settings.security(),
+        )
         services = sync_pb2.DESCRIPTOR.services_by_name
         sync, admin = SyncServicer(store, hub, cipher, settings), AdminServicer(store, settings)
         server.add(sync_pb2_grpc.add_SyncServiceServicer_to_server, sync, services["SyncService"].full_name)

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from servicekit.settings import OptionalSecret, ServiceSettings, load_settings
+from servicekit.settings import OptionalFile, OptionalSecret, ServiceSettings, load_settings
+from servicekit.tls import ClientSecurity, ServerSecurity
 
 __all__ = ["ClientSettings", "Settings", "default_data_dir", "load_settings"]
 
@@ -84,6 +85,26 @@ class Settings(ServiceSettings):
         validation_alias="SUPABASE_JWT_ISSUER",
         description="The `iss` of its tokens, where that is not SUPABASE_URL/auth/v1",
     )
+
+    # How it is reached, and reaches the analyzers
+    tls_cert: OptionalFile = Field(
+        default=None, description="The orchestrator's certificate (PEM, with what leads to its CA): serve TLS"
+    )
+    tls_key: OptionalFile = Field(default=None, description="Its private key (PEM)")
+    tls_client_ca: OptionalFile = Field(
+        default=None, description="Only callers with a certificate of this CA get in (mutual TLS)"
+    )
+    analyzer_tls_ca: OptionalFile = Field(
+        default=None, description="The CA of the analyzers' certificates: reach them by TLS"
+    )
+    analyzer_tls_client_cert: OptionalFile = Field(
+        default=None, description="The certificate that the orchestrator shows to them (mutual TLS)"
+    )
+    analyzer_tls_client_key: OptionalFile = Field(default=None, description="Its private key")
+    analyzer_tls_name: str = Field(
+        default="",
+        description="What their certificates are for; empty: the host that ROOKIFY_ANALYZERS names",
+    )
     allow_plaintext: bool = Field(
         default=False,
         description="Speak without TLS to other machines too: only where the network itself keeps secrets",
@@ -155,6 +176,23 @@ class Settings(ServiceSettings):
         default="auto", description="auto: text on a terminal, else JSON"
     )
 
+    def security(self) -> ServerSecurity:
+        """How it is reached. Raises ConfigurationError."""
+        return ServerSecurity(
+            "ROOKIFY_TLS", self.tls_cert, self.tls_key, self.tls_client_ca, self.allow_plaintext
+        )
+
+    def analyzer_security(self) -> ClientSecurity:
+        """How it reaches the analyzers. Raises ConfigurationError."""
+        return ClientSecurity(
+            "ROOKIFY_ANALYZER_TLS",
+            self.analyzer_tls_ca,
+            self.analyzer_tls_client_cert,
+            self.analyzer_tls_client_key,
+            self.analyzer_tls_name,
+            self.allow_plaintext,
+        )
+
 
 class ClientSettings(ServiceSettings):
     """What the command line needs to call an orchestrator."""
@@ -163,3 +201,28 @@ class ClientSettings(ServiceSettings):
     token: OptionalSecret = Field(
         default=None, description="Bearer token of the command line: `rookify token`"
     )
+    tls_ca: OptionalFile = Field(
+        default=None, description="The CA of the orchestrator's certificate; empty: those of the system"
+    )
+    tls_client_cert: OptionalFile = Field(
+        default=None, description="The certificate that the command line shows (mutual TLS)"
+    )
+    tls_client_key: OptionalFile = Field(default=None, description="Its private key")
+    tls_name: str = Field(
+        default="", description="What the orchestrator's certificate is for, where that is not its address"
+    )
+    allow_plaintext: bool = Field(
+        default=False,
+        description="Speak without TLS to other machines too: only where the network itself keeps secrets",
+    )
+
+    def security(self) -> ClientSecurity:
+        """How it reaches the orchestrator. Raises ConfigurationError."""
+        return ClientSecurity(
+            "ROOKIFY_TLS",
+            self.tls_ca,
+            self.tls_client_cert,
+            self.tls_client_key,
+            self.tls_name,
+            self.allow_plaintext,
+        )

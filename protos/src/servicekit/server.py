@@ -15,9 +15,11 @@ from grpc_reflection.v1alpha import reflection
 
 from servicekit import health
 from servicekit.errors import ConfigurationError
+from servicekit.tls import ServerSecurity
 
 log = structlog.get_logger()
 
+PLAINTEXT_ON_LOOPBACK = ServerSecurity()
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a batch of 60 games of 256 KiB; far below what would hurt memory
 _KEEPALIVE_MS = 30_000  # proxies and NATs forget idle connections after a minute or more
 
@@ -35,6 +37,8 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     # refuses more and more of them at random.
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.absolute_max_metadata_size", 32 * 1024),
+    # Who connects and then says nothing is sent away; gRPC's own patience is two minutes.
+    ("grpc.server_handshake_timeout_ms", 10_000),
 )
 
 # For channels of this project: finds a silent peer within 20 s + 10 s, and reconnects within 5 s.
@@ -64,8 +68,10 @@ class GrpcServer:
         *,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         options: Sequence[tuple[str, Any]] = (),
+        security: ServerSecurity = PLAINTEXT_ON_LOOPBACK,
     ) -> None:
         self.listen = listen
+        self._security = security
         merged = {**dict(SERVER_OPTIONS), **dict(options)}
         self._server = grpc.aio.server(interceptors=interceptors, options=list(merged.items()))
         self._health = health.HealthServicer()
@@ -79,18 +85,26 @@ class GrpcServer:
         self._names.append(full_name)
 
     async def start(self) -> int:
-        """Bind and serve; the bound port. Raises ConfigurationError where the address cannot be had."""
+        """Bind and serve; the bound port.
+
+        Raises ConfigurationError where the address cannot be had, or must not be without TLS.
+        """
         await self._health.set(self._names, serving=False)
         names = (*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
-        _host, _, port = self.listen.rpartition(":")
-        if not _host or not port.isdecimal() or int(port) > 65535:
+        host, _, port = self.listen.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
             raise ConfigurationError(
                 f"listen address {self.listen!r}: write host:port, as in 127.0.0.1:50051",
                 reason="BAD_ADDRESS",
             )
+        credentials = await asyncio.to_thread(self._security.credentials, self.listen)
         try:
-            bound = self._server.add_insecure_port(self.listen)
+            bound = (
+                self._server.add_secure_port(self.listen, credentials)
+                if credentials
+                else self._server.add_insecure_port(self.listen)
+            )
         except RuntimeError as error:
             await self._server.stop(None)
             raise ConfigurationError(

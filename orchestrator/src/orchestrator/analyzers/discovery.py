@@ -27,10 +27,13 @@ def parse_targets(setting: str) -> list[tuple[str, int]]:
     return targets
 
 
-async def resolve(targets: list[tuple[str, int]]) -> set[str]:
-    """Every address behind the targets, as "ip:port". A name that does not resolve now stands for none."""
+async def resolve(targets: list[tuple[str, int]]) -> dict[str, str]:
+    """Every address behind the targets, as "ip:port", and the host that it stands for.
+
+    A name that does not resolve now stands for none.
+    """
     loop = asyncio.get_running_loop()
-    addresses = set()
+    addresses: dict[str, str] = {}
     for host, port in targets:
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -39,5 +42,5 @@ async def resolve(targets: list[tuple[str, int]]) -> set[str]:
             continue
         for _family, _type, _proto, _name, address in found:
             ip = str(address[0])
-            addresses.add(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}")
+            addresses.setdefault(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}", host)
     return addresses

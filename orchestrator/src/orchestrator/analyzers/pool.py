@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import time
 from datetime import timedelta
@@ -18,9 +19,13 @@ from orchestrator.analyzers.discovery import parse_targets, resolve
 from orchestrator.analyzers.queue import FairQueue, Ticket
 from orchestrator.analyzers.stream import AnalyzerStream, Answer
 from rookify.analysis.v1 import analysis_pb2 as pb
+from servicekit.errors import ConfigurationError
+from servicekit.server import CHANNEL_OPTIONS
+from servicekit.tls import ClientSecurity, handshake_trouble
 
 log = structlog.get_logger()
 
+PLAINTEXT_ON_LOOPBACK = ClientSecurity("ROOKIFY_ANALYZER_TLS")
 MAX_PGN_BYTES = 256 * 1024  # the contract's bound on Game.pgn
 MAX_TRIES = 3  # of a game whose engine fails: the design's limit
 # Of a game that was on a stream which broke. Most such games are innocent (the node was replaced), so more
@@ -33,9 +38,19 @@ _RECONNECT_SECONDS = (0.1, 5.0)
 class AnalyzerPool:
     """Run `run` for as long as games are to be analyzed; games wait while no analyzer is reachable."""
 
-    def __init__(self, targets: str, *, resolve_interval: timedelta, silence: timedelta) -> None:
+    def __init__(
+        self,
+        targets: str,
+        *,
+        resolve_interval: timedelta,
+        silence: timedelta,
+        security: ClientSecurity = PLAINTEXT_ON_LOOPBACK,
+    ) -> None:
         """`targets` as in ROOKIFY_ANALYZERS. Raises ConfigurationError."""
         self._targets = parse_targets(targets)
+        self._security = security
+        for host, _port in self._targets:
+            security.check(f"ROOKIFY_ANALYZERS: {host}", host)
         self._resolve_interval = resolve_interval.total_seconds()
         self._silence = silence
         self._queue = FairQueue()
@@ -62,9 +77,12 @@ class AnalyzerPool:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                for address in await resolve(self._targets) - self._keepers.keys():
+                hosts = await resolve(self._targets)
+                for address in hosts.keys() - self._keepers.keys():
                     log.info("analyzer found", analyzer=address)
-                    keeper = tasks.create_task(self._keep(address), name=f"analyzer {address}")
+                    keeper = tasks.create_task(
+                        self._keep(address, hosts[address]), name=f"analyzer {address}"
+                    )
                     self._keepers[address] = keeper
                 await asyncio.sleep(self._resolve_interval)
 
@@ -170,26 +188,40 @@ class AnalyzerPool:
 
     # Keeping streams
 
-    async def _keep(self, address: str) -> None:
+    async def _keep(self, address: str, host: str) -> None:
         """A stream to the address, again and again, until the name does not lead there any more."""
         least, most = _RECONNECT_SECONDS
         pause = least
+        told = ""
         while True:
+            trouble = ""
             began = time.monotonic()
             stream = AnalyzerStream(
-                address, silence=self._silence, on_answer=self._answered, on_credit=self._deal
+                address,
+                # A new channel each time, and so the certificates as they are then.
+                open_channel=functools.partial(self._security.channel, address, host, CHANNEL_OPTIONS),
+                silence=self._silence,
+                on_answer=self._answered,
+                on_credit=self._deal,
             )
             self._streams.add(stream)
             try:
                 await stream.run()
             except grpc.aio.AioRpcError as error:
-                log.debug("analyzer stream broke", analyzer=address, error=error.details())
+                details = error.details() or ""
+                log.debug("analyzer stream broke", analyzer=address, error=details)
+                trouble = handshake_trouble(details, tls=self._security.tls)
+            except ConfigurationError as error:  # the files of its certificate, while they are exchanged
+                trouble = error.message
             finally:
                 self._streams.discard(stream)
                 if stream.outstanding:
                     log.warning("analyzer lost its games", analyzer=address, games=len(stream.outstanding))
                 self._lost(stream)
                 self._deal()  # what avoided another analyzer may have been waiting for this one
+            if trouble and trouble != told:
+                log.warning("analyzer cannot be reached", analyzer=address, error=trouble)
+            told = trouble
             if address not in await resolve(self._targets):
                 log.info("analyzer gone", analyzer=address)
                 del self._keepers[address]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ from orchestrator.analyzers.convert import PRESETS, game_message
 from orchestrator.analyzers.queue import Ticket
 from rookify.analysis.v1 import analysis_pb2 as pb
 from rookify.analysis.v1 import analysis_pb2_grpc
-from servicekit.server import CHANNEL_OPTIONS
 
 log = structlog.get_logger()
 
@@ -38,11 +37,13 @@ class AnalyzerStream:
         self,
         address: str,
         *,
+        open_channel: Callable[[], Awaitable[grpc.aio.Channel]],
         silence: timedelta,
         on_answer: Callable[[AnalyzerStream, Ticket, Answer], None],
         on_credit: Callable[[], None],
     ) -> None:
         self.address = address
+        self._open_channel = open_channel
         self.free = 0  # granted and not spent
         self.draining = False
         self.outstanding: dict[str, Ticket] = {}
@@ -84,8 +85,11 @@ class AnalyzerStream:
             self._requests.put_nowait(pb.AnalyzeGamesRequest(cancel=cancel))
 
     async def run(self) -> None:
-        """Until the stream ends, whoever ends it. Raises `grpc.aio.AioRpcError` where it broke."""
-        async with grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS) as channel:
+        """Until the stream ends, whoever ends it.
+
+        Raises `grpc.aio.AioRpcError` where it broke, and what `open_channel` raises.
+        """
+        async with await self._open_channel() as channel:
             call = analysis_pb2_grpc.AnalysisServiceStub(channel).AnalyzeGames()
             helpers = [asyncio.create_task(self._write(call)), asyncio.create_task(self._watch_silence(call))]
             try:

@@ -21,11 +21,14 @@ from rookify.sync.v1 import sync_pb2_grpc
 from servicekit.errors import ConfigurationError, FailedPrecondition, NotFound
 from servicekit.plaintext import is_loopback
 from servicekit.server import CHANNEL_OPTIONS
+from servicekit.tls import ClientSecurity
 
 CALL_SECONDS: Final = 20.0  # a page of analyses over a slow database; a person waits no longer than this
 PAGE_SIZE: Final = 100
 _TRIES: Final = 4  # of a call that is safe to repeat: 0.2 + 0.4 + 0.8 s at most, a restart's blink
 _SHORT_ID: Final = re.compile(r"[0-9a-f-]{4,35}")
+
+LOOPBACK_OR_TLS: Final = ClientSecurity()
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -80,22 +83,26 @@ def run(work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
     """Connect as the settings say and do `work`; a failed call becomes an error that people can read."""
     settings = load_settings(ClientSettings)
     token = settings.token.get_secret_value().strip() if settings.token else ""
-    return asyncio.run(_run(settings.orchestrator, token, work))
+    return asyncio.run(_run(settings.orchestrator, token, settings.security(), work))
 
 
-async def _run(target: str, token: str, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
-    async with connect(target, token) as client:
+async def _run(
+    target: str, token: str, security: ClientSecurity, work: Callable[[Client], Coroutine[Any, Any, T]]
+) -> T:
+    async with connect(target, token, security) as client:
         try:
             return await work(client)
         except grpc.aio.AioRpcError as error:
-            raise as_failure(error, client.target) from error
+            raise as_failure(error, client.target, tls=_by_tls(target, security)) from error
 
 
 @asynccontextmanager
-async def connect(target: str, token: str) -> AsyncIterator[Client]:
+async def connect(
+    target: str, token: str, security: ClientSecurity = LOOPBACK_OR_TLS
+) -> AsyncIterator[Client]:
     """A client for `host:port` that shows `token` on every call. Opens no socket until the first call."""
     subject = token_subject(token)
-    async with open_channel(target) as channel:
+    async with open_channel(target, security) as channel:
         yield Client(
             target=target,
             sync=sync_pb2_grpc.SyncServiceStub(channel),
@@ -105,17 +112,26 @@ async def connect(target: str, token: str) -> AsyncIterator[Client]:
         )
 
 
-def open_channel(target: str) -> grpc.aio.Channel:
-    """Plaintext on loopback only; anywhere else TLS, so that the token never travels in the clear."""
+def open_channel(target: str, security: ClientSecurity = LOOPBACK_OR_TLS) -> grpc.aio.Channel:
+    """Plaintext on loopback, unless TLS is set up; anywhere else TLS, unless plaintext is asked for by name.
+
+    So the token never travels in the clear by mistake. Raises ConfigurationError.
+    """
     host, colon, port = target.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigurationError(
             f"ROOKIFY_ORCHESTRATOR is {target!r}; write host:port, such as 127.0.0.1:50051.",
             reason="BAD_ADDRESS",
         )
-    if is_loopback(host):
-        return grpc.aio.insecure_channel(target, options=(*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0)))
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=CHANNEL_OPTIONS)
+    direct = (("grpc.enable_http_proxy", 0),) if is_loopback(host) else ()
+    options = (*CHANNEL_OPTIONS, *direct, *security.name_options())
+    if _by_tls(target, security):
+        return grpc.aio.secure_channel(target, security.credentials(), options=options)
+    return grpc.aio.insecure_channel(target, options=options)
+
+
+def _by_tls(target: str, security: ClientSecurity) -> bool:
+    return security.tls or not (security.allow_plaintext or is_loopback(target.rpartition(":")[0]))
 
 
 def token_subject(token: str) -> str:

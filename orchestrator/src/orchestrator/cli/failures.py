@@ -17,6 +17,7 @@ from servicekit.errors import (
     Unavailable,
 )
 from servicekit.status import RpcFailure, from_rpc_error
+from servicekit.tls import handshake_trouble
 
 # Where a request's field has an option of another name, so that the message speaks of what was typed.
 _OPTIONS: Final = {
@@ -38,14 +39,20 @@ class CallFailed(RookifyError):
     """A call that ended in a status for which the command line has nothing more to say."""
 
 
-def as_failure(error: grpc.aio.AioRpcError, target: str) -> RookifyError:
-    """What the user should read; `target` is the address that was called."""
-    return _failure(from_rpc_error(error), target)
+def as_failure(error: grpc.aio.AioRpcError, target: str, *, tls: bool = False) -> RookifyError:
+    """What the user should read; `target` is the address that was called, by TLS or without."""
+    return _failure(from_rpc_error(error), target, tls=tls)
 
 
-def _failure(failure: RpcFailure, target: str) -> RookifyError:
+def _failure(failure: RpcFailure, target: str, *, tls: bool) -> RookifyError:
     message = clean(failure.message) or failure.code.name
     match failure.code:
+        case grpc.StatusCode.UNAVAILABLE if trouble := handshake_trouble(failure.message, tls=tls):
+            return ConfigurationError(
+                f"no connection to {target} {'by TLS' if tls else 'without TLS'}: {trouble}. ROOKIFY_TLS_CA, "
+                f"ROOKIFY_TLS_NAME and ROOKIFY_TLS_CLIENT_CERT set it up. ({message})",
+                reason="TLS",
+            )
         case grpc.StatusCode.UNAVAILABLE if not failure.reason:  # nobody of this project answered
             return Unavailable(
                 f"no orchestrator answers at {target}. `rookify up` starts one; ROOKIFY_ORCHESTRATOR names "

@@ -17,7 +17,9 @@ from grpc_health.v1 import health_pb2
 
 from orchestrator.local import logfiles
 from orchestrator.local.processes import ProcessFailed, describe_exit, die_with_owner
+from orchestrator.local.security import OpenChannel
 from servicekit.errors import ConfigurationError
+from servicekit.tls import handshake_trouble
 
 log = structlog.get_logger()
 
@@ -41,12 +43,14 @@ class ChildSpec:
     """`env` is the child's whole environment; secrets go there, never into `argv`.
 
     `health` is the host:port of its grpc.health.v1 service; without one it is ready once it runs.
+    `open_health` opens a channel to it where that takes TLS.
     """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(repr=False)
     health: str | None = None
+    open_health: OpenChannel | None = None
 
 
 class Child:
@@ -141,38 +145,39 @@ class Child:
     async def _until_serving(self) -> None:
         if self._spec.health is None:
             return
-        async with _channel(self._spec.health) as channel:
-            while True:
-                if await _check(channel, _START_SECONDS):
-                    return
-                await asyncio.sleep(_START_POLL)
+        while True:
+            if await self._check(self._spec.health, _START_SECONDS):
+                return
+            await asyncio.sleep(_START_POLL)
 
     async def _end_when_hung(self) -> None:
         """NOT_SERVING is an answer: it knows what it lacks. No answer at all, again and again, is none."""
         if self._spec.health is None or self._process is None:
             return
         misses = 0
-        async with _channel(self._spec.health) as channel:
-            while misses < _HEALTH_MISSES:
-                await asyncio.sleep(_HEALTH_INTERVAL)
-                misses = misses + 1 if await _check(channel, _HEALTH_TIMEOUT) is None else 0
+        while misses < _HEALTH_MISSES:
+            await asyncio.sleep(_HEALTH_INTERVAL)
+            misses = misses + 1 if await self._check(self._spec.health, _HEALTH_TIMEOUT) is None else 0
         log.error("no answer to health checks, killing", process=self.name, checks=_HEALTH_MISSES)
         self._process.kill()
 
+    async def _check(self, address: str, timeout: float) -> bool | None:
+        """True when SERVING, False when it says otherwise, None without an answer."""
+        async with await self._channel(address) as channel:
+            check = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
+            try:
+                answer = await check(health_pb2.HealthCheckRequest(), timeout=timeout)
+            except grpc.aio.AioRpcError as error:
+                # To refuse a certificate is an answer: killing it would not make the certificate better.
+                return False if handshake_trouble(error.details() or "", tls=True) else None
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-def _channel(address: str) -> grpc.aio.Channel:
-    return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
-
-
-async def _check(channel: grpc.aio.Channel, timeout: float) -> bool | None:
-    """True when SERVING, False when it says otherwise, None without an answer."""
-    check = channel.unary_unary(
-        "/grpc.health.v1.Health/Check",
-        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-        response_deserializer=health_pb2.HealthCheckResponse.FromString,
-    )
-    try:
-        answer = await check(health_pb2.HealthCheckRequest(), timeout=timeout)
-    except grpc.aio.AioRpcError:
-        return None
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+    async def _channel(self, address: str) -> grpc.aio.Channel:
+        """A new one for each check, so that it knows the certificate of now."""
+        if self._spec.open_health:
+            return await self._spec.open_health(address, _CHANNEL_OPTIONS)
+        return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)

@@ -16,6 +16,7 @@ from orchestrator.local import database, folder, secrets
 from orchestrator.local.child import Child, ChildSpec
 from orchestrator.local.lock import FolderLock
 from orchestrator.local.postgres import EmbeddedPostgres
+from orchestrator.local.security import ANALYZER_IN_THE_CLEAR, HANDSHAKES_TOLD, health_channel
 from orchestrator.local.supervisor import Supervisor, supervising
 from orchestrator.settings import Settings
 from orchestrator.store import migrate
@@ -47,6 +48,12 @@ async def run(
     All that was started is stopped when this returns or raises. Raises ConfigurationError, inside an
     ExceptionGroup where it comes from a service; `notify` takes lines for people.
     """
+    if gateway_port is not None and settings.tls_cert:
+        raise ConfigurationError(
+            "the gateway reaches the orchestrator on loopback, in the clear: leave ROOKIFY_TLS_CERT out with "
+            "it, or run the services by themselves"
+        )
+    await asyncio.to_thread(settings.security().credentials, settings.listen)  # before anything is started
     data_dir = settings.data.expanduser().absolute()
     folder.prepare_folder(data_dir)
     lock = FolderLock(data_dir / "up.lock", f"the data folder {data_dir}")
@@ -87,6 +94,7 @@ async def _start(
         env = analyzer_env(os.environ, settings, analyzer_address, engine_workers)
         analyzer = ChildSpec("analyzer", _python("analyzer"), env, health=analyzer_address)
         tasks.create_task(supervisor.start(Child(analyzer, _log(data_dir, "analyzer"))))
+    open_health = await asyncio.to_thread(health_channel, settings)
     credentials = {
         **prepared.result(),
         "ROOKIFY_JWT_SECRET": jwt_secret(settings),
@@ -104,8 +112,11 @@ async def _start(
             # What this process read from a file goes on as what it read: both would be one too many.
             **{name + FILE_SUFFIX: "" for name in credentials},
             **credentials,
+            **ANALYZER_IN_THE_CLEAR,
+            **(HANDSHAKES_TOLD if open_health else {}),
         },
         health=_reached_at(listen),
+        open_health=open_health,
     )
     await supervisor.start(Child(orchestrator, _log(data_dir, "orchestrator")))
     if gateway is not None:
@@ -163,6 +174,7 @@ def analyzer_env(
     env = {name: value for name, value in _base_env(environ).items() if not _SECRET.search(name)}
     env["ROOKIFY_ANALYZER_LISTEN"] = listen
     env["ROOKIFY_ANALYZER_GRACE"] = str(_ANALYZER_GRACE)
+    env |= ANALYZER_IN_THE_CLEAR
     if settings.stockfish:
         env["ROOKIFY_STOCKFISH"] = settings.stockfish
     if engine_workers is not None:
