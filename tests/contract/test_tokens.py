@@ -425,14 +425,13 @@ class TestCallers:
             )
             unknown = Client(orchestrator.channel, uuid4(), "")  # a user without a row
             unknown.token = sign(claims(signer.url, unknown.user_id), KEY, "current")
-            job = await user.start()
             before = await contents(database)
             calls = {
                 "ListActiveSyncJobs": pb.ListActiveSyncJobsRequest(),
                 "CleanupStuckSyncJobs": pb.CleanupStuckSyncJobsRequest(),
                 "AuditSyncJobs": pb.AuditSyncJobsRequest(),
                 "GetUsage": pb.GetUsageRequest(),
-                "FailSyncJob": pb.FailSyncJobRequest(sync_job_id=job.id, reason="by hand"),
+                "FailSyncJob": pb.FailSyncJobRequest(sync_job_id=str(uuid4())),
             }
             assert calls.keys() == {
                 method.name for method in pb.DESCRIPTOR.services_by_name["SyncAdminService"].methods
@@ -448,7 +447,10 @@ class TestCallers:
             for name, request in list(calls.items())[:-1]:
                 await admin.call(name, request)
                 await Client(orchestrator.channel, uuid4(), SERVICE_KEY).call(name, request)
-            failed = await admin.call("FailSyncJob", calls["FailSyncJob"])
+            job = await user.start()
+            fail = pb.FailSyncJobRequest(sync_job_id=job.id, reason="by hand")
+            assert (await refused(user.call("FailSyncJob", fail))).reason == "NOT_AN_ADMIN"
+            failed = await admin.call("FailSyncJob", fail)
             assert failed.sync_job.error == "by hand"
             # An admin is so for operators' calls; another's sync is still not theirs to start.
             failure = await refused(admin.call("StartSync", user.request()))
