@@ -107,19 +107,30 @@ async def test_no_position_is_searched_twice_whatever_game_it_is_in(tmp_path: Pa
     assert (third.searched, third.reused) == (3, 0)
 
 
+# No opening's position: in known openings nobody asks for second lines.
+UNKNOWN = "rnbqkbnr/ppppppp1/8/8/8/8/PPPPPPP1/RNBQKBNR w KQkq - 0 1"
+
+
+def unknown(moves: str) -> pgn.ParsedGame:
+    return pgn.parse(f'[FEN "{UNKNOWN}"]\n\n{moves}')
+
+
 def goes_asked(folder: Path) -> list[str]:
     return [command for command in commands(folder) if command.startswith("go")]
 
 
 async def test_a_quick_second_line_is_enough_where_it_is_near_the_first(tmp_path: Path) -> None:
-    game = pgn.parse("1. a3 e5")  # the first move is the engine's choice, the second is not
+    game = unknown("1. a3 e5")  # the first move is the engine's choice, the second is not
     steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), doubt=1.0))
     found, _ = await searched(scripted_engine(tmp_path, [["good"]]), game, steps)
     # The position was searched again before: the choice seems to lose 50 centipawns.
     assert [evaluation.second for evaluation in found.evaluations] == [Centipawns(25), None, None]
-    others = sorted(move.uci() for move in chess.Board().legal_moves)[1:]
+    others = sorted(move.uci() for move in chess.Board(UNKNOWN).legal_moves)[1:]
     last = commands(tmp_path)[-3:-1]  # before `quit`
-    assert (last[0], last[1].split()[:5]) == (START, ["go", "depth", "9", "nodes", "1000"])
+    assert (last[0], last[1].split()[:5]) == (
+        f"position fen {UNKNOWN}",
+        ["go", "depth", "9", "nodes", "1000"],
+    )
     assert sorted(last[1].split()[6:]) == others
     assert found.second_nodes == 1000
     assert found.evaluations[0].nodes == 3000
@@ -128,7 +139,7 @@ async def test_a_quick_second_line_is_enough_where_it_is_near_the_first(tmp_path
 async def test_where_the_second_line_may_be_much_worse_it_is_searched_as_deep_as_the_first(
     tmp_path: Path,
 ) -> None:
-    game, cache = pgn.parse("1. a3 a5"), PositionCache(1)
+    game, cache = unknown("1. a3 a5"), PositionCache(1)
     engine = scripted_engine(tmp_path, [["only_move"]])
     steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), doubt=1.0))
     found, _ = await searched(engine, game, steps, cache=cache)
@@ -147,7 +158,7 @@ async def test_where_the_second_line_may_be_much_worse_it_is_searched_as_deep_as
 
 
 async def test_the_second_line_of_a_known_evaluation_is_searched_once(tmp_path: Path) -> None:
-    game, cache = pgn.parse("1. a3"), PositionCache(1)
+    game, cache = unknown("1. a3"), PositionCache(1)
     engine = scripted_engine(tmp_path, [["good"]])
     known = {0: Evaluation(Centipawns(30), ("a2a3",), Source.KNOWN)}
     for nodes in (2000, 0):
