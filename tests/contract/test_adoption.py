@@ -326,6 +326,11 @@ LOOSE_JOBS = f"""
     insert into public.sync_jobs (user_id, platform, status)
     select gen_random_uuid(), 'lichess', 'fetching' from generate_series(1, 2)
 """
+NO_DEFAULTS = """
+    alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
+    alter default privileges in schema public revoke all on functions from anon, authenticated, service_role;
+    alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role
+"""
 UNLINKED = "create table public.game_analysis (user_id uuid)"
 FRONT_ENDS_HEAR_OF = ["game_analyses", "moments", "sync_jobs"]
 
@@ -334,6 +339,7 @@ FRONT_ENDS_HEAR_OF = ["game_analyses", "moments", "sync_jobs"]
     ("start", "statements", "published"),
     [
         ("empty", [], []),
+        ("empty, of Supabase's newer kind: nothing is open by default", [NO_DEFAULTS], []),
         ("users of another application", [MINIMAL_USERS], FRONT_ENDS_HEAR_OF),
         ("users without policies", [OPEN_USERS], []),
         ("sync_jobs published", [original.USERS, original.SYNC_JOBS, PUBLISHED_JOBS], FRONT_ENDS_HEAR_OF),
@@ -413,6 +419,7 @@ async def sign_up(project: Database, owner: psycopg.AsyncConnection[Row]) -> Non
         sql.SQL(", ").join(map(sql.Identifier, names)),
         sql.SQL(", ").join(map(sql.Literal, [BOB, *names[1:]])),
     )
+    await become(owner, "service_role")
     await owner.execute(insert)
     await owner.commit()
 

@@ -27,6 +27,7 @@ from servicekit.errors import (
 )
 from tests.contract.test_store import LEASE, NO_LEASE, fetch
 from tests.support.postgres import Database
+from tests.support.postgrest import SECRET_KEY, PostgrestStandIn
 from tests.support.samples import LIMITS, analysis, failure, games, new_user
 
 
@@ -42,10 +43,10 @@ def settings(database: Database) -> Settings:
     return named(database.app_conninfo)
 
 
-def named(conninfo: str | None) -> Settings:
+def named(conninfo: str | None, **others: Any) -> Settings:
     """With the shortest lease: a heartbeat every third of a second."""
     fields: dict[str, Any] = {"DATABASE_URL": conninfo, "lease_seconds": 1, "_env_file": None}
-    return Settings(**fields)
+    return Settings(**fields, **others)
 
 
 @pytest.fixture
@@ -71,6 +72,19 @@ async def take_away(store: Store, job: SyncJob, manager: SyncJobManager) -> Clai
 async def test_the_guides_example_works_with_await(
     sync_job_manager: SyncJobManager, store: Store, user_id: UUID
 ) -> None:
+    await the_guides_example(sync_job_manager, store, user_id)
+
+
+async def test_it_does_over_a_supabase_projects_api_too(
+    database: Database, store: Store, user_id: UUID
+) -> None:
+    async with PostgrestStandIn(database.app_conninfo) as project:
+        settings = named(None, SUPABASE_URL=project.url, SUPABASE_SERVICE_ROLE_KEY=SECRET_KEY)
+        async with open_sync_job_manager(settings) as sync_job_manager:
+            await the_guides_example(sync_job_manager, store, user_id)
+
+
+async def the_guides_example(sync_job_manager: SyncJobManager, store: Store, user_id: UUID) -> None:
     """Call by call as in the guide; the games, which it does not show, are recorded in between."""
     # Create sync job
     sync_job = await sync_job_manager.create_sync_job(
