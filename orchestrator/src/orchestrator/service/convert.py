@@ -10,6 +10,7 @@ from google.type import date_pb2
 
 from orchestrator.domain import SyncStatus
 from orchestrator.service import words
+from orchestrator.service.explained_pgn import with_explanations
 from orchestrator.store.rows import Finding, FinishedGame, GameAnalysisRow, Moment, QuotaUse, SyncJob
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
@@ -96,7 +97,9 @@ def game_detail(row: GameAnalysisRow) -> pb.GameDetail:
         start_fen=row.start_fen,
         white=_white(row),
         black=_black(row),
-        annotated_pgn=row.annotated_pgn,
+        annotated_pgn=with_explanations(
+            row.annotated_pgn, {moment.ply: moment.explanation for moment in row.moments}
+        ),
         opening=_opening(row),
         engine=analysis_pb2.EngineReport(
             engine=row.engine,

@@ -938,7 +938,9 @@ class GameDetail(message.Message):
 
     @builtins.property
     def analysis(self) -> analysis_pb2.GameAnalysis:
-        """Every move with its verdict. Its game_id is empty."""
+        """Every move with its verdict. Its game_id is empty; its annotated_pgn has the explanations of `moments` as
+        comments.
+        """
 
     @builtins.property
     def moments(self) -> containers.RepeatedCompositeFieldContainer[Moment]:
