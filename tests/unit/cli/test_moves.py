@@ -85,13 +85,15 @@ def test_no_better_move_is_named_where_the_best_was_played() -> None:
     assert "best was" not in plain(game)[1]
 
 
-def test_explanations_follow_their_move() -> None:
-    game = detail(
-        move(1, "e4", START, cp(30), cp(28)),
-        move(2, "e5", AFTER_E4, cp(28), cp(30)),
-        moments=[sync_pb2.Moment(ply=2, explanation="Takes space,\nand frees the bishop.")],
-    )
-    assert plain(game)[1] == "      Takes space, and frees the bishop."
+def test_what_happened_on_the_board_ends_the_remark() -> None:
+    blunder = move(1, "f3", START, cp(30), cp(-90), "e4", analysis_pb2.JUDGEMENT_BLUNDER, (52, 20))
+    great = move(2, "e5", AFTER_E4, cp(28), cp(30), judgement=analysis_pb2.JUDGEMENT_GREAT)
+    assert len(plain(detail(blunder, great))) == 2
+    blunder.themes[:], great.themes[:] = ["fork"], ["parried_threat"]
+    assert plain(detail(blunder, great))[1:] == [
+        "      1. f3 blunder, win chance 52 → 20 %, best was e4 (+0.30): allowed fork",
+        "      1… e5 great: parried threat",
+    ]
 
 
 def test_moves_from_a_pgn_cannot_drive_the_terminal() -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from orchestrator.cli import lookup, words
 from orchestrator.cli.client import Client, run
 from orchestrator.cli.graph import evaluation_graph, legend
+from orchestrator.cli.moments import moment_lines
 from orchestrator.cli.moves import graph_points, move_lines, sides_grid
 from orchestrator.cli.options import GameArgument, PlatformOption, UserOption
 from orchestrator.cli.output import note, say, show_grid, stdout_console
@@ -50,7 +51,7 @@ def games(
 
 
 def show(game: GameArgument, user: UserOption = None) -> None:
-    """Show a game: accuracy, evaluation graph, moves with verdicts."""
+    """Show a game: accuracy, evaluation graph, moves with verdicts, the moments to learn from."""
 
     async def work(client: Client) -> sync_pb2.GameDetail:
         request = sync_pb2.GetGameAnalysisRequest(
@@ -75,3 +76,4 @@ def print_game(detail: sync_pb2.GameDetail, console: Console) -> None:
     if marks := legend(points):
         say(marks, console=console)
     say("", *move_lines(detail), console=console)
+    say(*moment_lines(detail, width=width), console=console)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.graph import Point
 from orchestrator.cli.grid import Column, Grid
+from orchestrator.cli.themes import ERRORS, themes_text
 from orchestrator.cli.words import clean, percent, score_text
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2
@@ -23,10 +24,12 @@ SIGNS: Mapping[int, tuple[str, str]] = {
     analysis_pb2.JUDGEMENT_BRILLIANT: ("!!", "bright_green"),
     analysis_pb2.JUDGEMENT_GREAT: ("!", "green"),
 }
-_LOSSES: Mapping[int, str] = {
+VERDICT_WORDS: Mapping[int, str] = {
     analysis_pb2.JUDGEMENT_INACCURACY: "inaccuracy",
     analysis_pb2.JUDGEMENT_MISTAKE: "mistake",
     analysis_pb2.JUDGEMENT_BLUNDER: "blunder",
+    analysis_pb2.JUDGEMENT_BRILLIANT: "brilliant",
+    analysis_pb2.JUDGEMENT_GREAT: "great",
 }
 
 
@@ -86,12 +89,11 @@ def sides_grid(game: sync_pb2.GameSummary) -> Grid:
 
 
 def move_lines(game: sync_pb2.GameDetail) -> Iterator[Text]:
-    """One line a full move, and under it a remark for each judged move.
+    """One line a full move, and under it a remark for each error, and for what a great move does.
 
     12. Nf3         +0.34   Qxb2??      +3.10
-        12… Qxb2 blunder, win chance 48 → 22 %, best was Nc6 (+0.40)
+        12… Qxb2 blunder, win chance 48 → 22 %, best was Nc6 (+0.40): trapped piece
     """
-    explanations = {moment.ply: moment for moment in game.moments}
     moves = list(game.analysis.moves)
     index = 0
     while index < len(moves):
@@ -107,7 +109,7 @@ def move_lines(game: sync_pb2.GameDetail) -> Iterator[Text]:
         line.rstrip()
         yield line
         for move in pair:
-            yield from _remarks(move, explanations.get(move.ply))
+            yield from _remarks(move)
 
 
 def _move(move: analysis_pb2.MoveAnalysis) -> Text:
@@ -119,18 +121,15 @@ def _move(move: analysis_pb2.MoveAnalysis) -> Text:
     )
 
 
-def _remarks(move: analysis_pb2.MoveAnalysis, moment: sync_pb2.Moment | None) -> Iterator[Text]:
-    indent = " " * 6
-    loss = _LOSSES.get(move.judgement)
-    if loss:
-        _, style = SIGNS[move.judgement]
-        text = Text.assemble(
-            f"{indent}{turn_of(move)} {clean(move.san)} ",
-            (loss, style),
-            f", win chance {move.win_percent_before:.0f} → {move.win_percent_after:.0f} %",
-        )
+def _remarks(move: analysis_pb2.MoveAnalysis) -> Iterator[Text]:
+    word, themes = VERDICT_WORDS.get(move.judgement), themes_text(move)
+    if word is None or (move.judgement not in ERRORS and not themes):
+        return
+    text = Text.assemble(f"{' ' * 6}{turn_of(move)} {clean(move.san)} ", (word, SIGNS[move.judgement][1]))
+    if move.judgement in ERRORS:
+        text.append(f", win chance {move.win_percent_before:.0f} → {move.win_percent_after:.0f} %")
         if move.best_san and move.best_uci != move.uci:
             text.append(f", best was {clean(move.best_san)} ({score_text(move.score_before)})")
-        yield text
-    if moment is not None and moment.explanation:
-        yield Text(indent + clean(moment.explanation), style="italic")
+    if themes:
+        text.append(": ").append(themes, "cyan")
+    yield text

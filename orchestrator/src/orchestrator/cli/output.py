@@ -28,7 +28,7 @@ def say(*lines: Text | str, console: Console | None = None) -> None:
         if console.is_terminal:
             console.print(line)
         else:
-            _write_line(console, str(line))
+            _write_line(console, str(line).rstrip())
 
 
 def note(*lines: Text | str) -> None:
