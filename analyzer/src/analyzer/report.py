@@ -66,8 +66,8 @@ def build(game: ParsedGame, evaluations: Sequence[Evaluation]) -> GameReport:
         raise ValueError(f"{len(evaluations)} evaluations for {game.plies + 1} positions")
     divided = phases(game.boards)
     moves = tuple(
-        _move(index + 1, move, game.boards[index], evaluations[index], evaluations[index + 1], divided[index])
-        for index, move in enumerate(game.moves)
+        _move(game, index, evaluations[index], evaluations[index + 1], divided[index])
+        for index in range(game.plies)
     )
     white, black = game_figures(
         [evaluation.score for evaluation in evaluations[1:]], white_first=game.moves[0].white
@@ -81,14 +81,13 @@ def build(game: ParsedGame, evaluations: Sequence[Evaluation]) -> GameReport:
     )
 
 
-def _move(
-    ply: int, move: ParsedMove, board: chess.Board, before: Evaluation, after: Evaluation, phase: Phase
-) -> MoveReport:
+def _move(game: ParsedGame, index: int, before: Evaluation, after: Evaluation, phase: Phase) -> MoveReport:
+    move, board = game.moves[index], game.boards[index]
     percent_before = mover_win_percent(before.score, white=move.white)
     percent_after = mover_win_percent(after.score, white=move.white)
     judgement = _judgement(move, board, before, after)
     return MoveReport(
-        ply=ply,
+        ply=index + 1,
         move=move,
         fen_before=board.fen(),
         before=before,
@@ -100,7 +99,7 @@ def _move(
         accuracy=move_accuracy(percent_before, percent_after),
         judgement=judgement,
         phase=phase,
-        themes=_themes(move, board, before, after, phase, judgement),
+        themes=_themes(game, index, before, after, phase, judgement),
     )
 
 
@@ -115,17 +114,29 @@ def _judgement(move: ParsedMove, board: chess.Board, before: Evaluation, after: 
 
 
 def _themes(
-    move: ParsedMove,
-    board: chess.Board,
-    before: Evaluation,
-    after: Evaluation,
-    phase: Phase,
-    judgement: Judgement,
+    game: ParsedGame, index: int, before: Evaluation, after: Evaluation, phase: Phase, judgement: Judgement
 ) -> tuple[Theme, ...]:
     if judgement in (Judgement.NONE, Judgement.BEST):
         return ()
-    played = find.Played(board, board.parse_uci(move.uci), before, after, phase)
+    board = game.boards[index]
+    played = find.Played(
+        board=board,
+        move=board.parse_uci(game.moves[index].uci),
+        before=before,
+        after=after,
+        phase=phase,
+        taken_on=_taken_on(game, index),
+    )
     return find.of_error(played) if judgement in ERRORS else find.of_feat(played)
+
+
+def _taken_on(game: ParsedGame, index: int) -> chess.Square | None:
+    """Where the move before has taken something, if it has."""
+    if index == 0:
+        return None
+    board = game.boards[index - 1]
+    move = board.parse_uci(game.moves[index - 1].uci)
+    return move.to_square if board.is_capture(move) else None
 
 
 def _in_san(board: chess.Board, line: Sequence[str]) -> tuple[str, ...]:

@@ -86,6 +86,16 @@ def test_the_first_choice_is_best_great_or_brilliant(second: Score | None, judge
     assert made.moves[2].themes == (Theme.MATE,)
 
 
+def test_who_takes_back_finds_nothing() -> None:
+    game = pgn.parse("1. e4 d5 2. exd5 Qxd5")
+    scores = [Centipawns(20)] * 3 + [Centipawns(0), Centipawns(0)]
+    best = ["e2e4", "d7d5", "e4d5", "d8d5", "b1c3"]
+    evaluations = [searched(score, move) for score, move in zip(scores, best, strict=True)]
+    evaluations[3] = replace(evaluations[3], second=Centipawns(200))
+    made = report.build(game, evaluations)
+    assert [move.themes for move in made.moves] == [(), (), (), (Theme.RECAPTURE,)]
+
+
 def test_evaluations_must_match_the_game() -> None:
     with pytest.raises(ValueError, match="1 evaluations for 5 positions"):
         report.build(pgn.parse(CHESS_COM), [searched(Centipawns(0), "e2e4")])

@@ -22,13 +22,17 @@ _PIECE_LOST = 2  # pawns: what makes a threat
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A move of a game. `board`: before it, without a move stack; `after`: the evaluation after it."""
+    """A move of a game. `board`: before it, without a move stack; `after`: the evaluation after it.
+
+    `taken_on`: the square on which the opponent has just taken something, if he has.
+    """
 
     board: chess.Board
     move: chess.Move
     before: Evaluation
     after: Evaluation
     phase: Phase
+    taken_on: chess.Square | None = None
 
 
 def of_error(played: Played) -> tuple[Theme, ...]:
@@ -73,6 +77,8 @@ def of_feat(played: Played) -> tuple[Theme, ...]:
         return tuple(_mates(board, played.before.line, Theme.MATE, BACK_RANK.played))
     line = read(board, played.before.line)
     names = [motif.played for motif in shown(line, line.won, played.phase) if motif.played]
+    if played.move.to_square == played.taken_on:
+        return (*_without_hanging(names), Theme.RECAPTURE)
     if not names and _parries(board, played.move):
         names.append(Theme.PARRIED_THREAT)
     return tuple(names)
@@ -84,11 +90,16 @@ def _allowed(played: Played, reply: Line, lost: int) -> list[Theme]:
         names.remove(Theme.HANGING_PAWN)  # where more is lost, a pawn is a detail
     took = gain_of(played.board, played.move)
     if names and took and reply.moves[0].to_square == played.move.to_square:
-        hanging = {Theme.HANGING_PIECE, Theme.HANGING_PAWN}.intersection(names)
-        names = [name for name in names if name not in hanging]
-        if hanging and captures.won_at_once(reply) > took:
-            names.append(Theme.BAD_TRADE)
+        others = _without_hanging(names)
+        if len(others) < len(names) and captures.won_at_once(reply) > took:
+            others.append(Theme.BAD_TRADE)
+        return others
     return names
+
+
+def _without_hanging(names: Sequence[Theme]) -> list[Theme]:
+    """For a move that takes back: what it takes was given for something."""
+    return [name for name in names if name not in (Theme.HANGING_PIECE, Theme.HANGING_PAWN)]
 
 
 def _missed(played: Played, better: Line, won: int) -> list[Theme]:

@@ -67,4 +67,5 @@ class Theme(Enum):
     OPENING_PRINCIPLE = "opening_principle", "neglects development, castling or the center in the opening"
 
     # What a great or brilliant move does.
+    RECAPTURE = "recapture", "takes back"
     PARRIED_THREAT = "parried_threat", "meets a threat to mate at once, or to win a piece"

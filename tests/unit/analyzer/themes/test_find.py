@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 import chess
 import pytest
@@ -263,6 +264,21 @@ def feat(
 )
 def test_what_a_great_move_does(fen: str, line: str, themes: list[str], mirrored: bool) -> None:
     assert feat(fen, line, mirrored=mirrored) == themes
+
+
+@both_colors
+def test_taking_back_is_no_find(mirrored: bool) -> None:
+    made = played(
+        "4k3/8/8/3n4/8/8/8/3RK3 w - - 0 1",
+        "Rxd5",
+        best="Rxd5 Ke7",
+        reply="Ke7",
+        before=EVEN,
+        after=EVEN,
+        mirrored=mirrored,
+    )
+    assert of_feat(replace(made, taken_on=made.move.to_square)) == (Theme.RECAPTURE,)
+    assert of_feat(replace(made, taken_on=made.move.from_square)) == (Theme.HANGING_PIECE,)
 
 
 @both_colors
