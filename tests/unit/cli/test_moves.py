@@ -96,6 +96,40 @@ def test_what_happened_on_the_board_ends_the_remark() -> None:
     ]
 
 
+def test_the_time_that_moves_took_where_the_pgn_says() -> None:
+    game = detail(
+        move(1, "e4", START, cp(30), cp(28)),
+        move(2, "e5", AFTER_E4, cp(28), cp(30)),
+        move(3, "Nf3", START.replace(" 0 1", " 0 2"), cp(30), cp(30)),
+    )
+    game.analysis.annotated_pgn = (
+        "1. e4 { [%clk 0:09:56] [%emt 0:00:04] } e5 { [%emt 0:01:03.9] } 2. Nf3 { good } *"
+    )
+    assert plain(game) == [
+        "   1. e4          +0.28    0:04   e5          +0.30    1:03",
+        "   2. Nf3         +0.30",
+    ]
+
+
+def test_the_time_of_a_game_that_starts_with_black() -> None:
+    fen = "4k3/8/8/8/8/8/8/R3K3 b - - 0 40"
+    game = detail(
+        move(1, "Kd7", fen, cp(500), cp(510)),
+        move(2, "Ra7+", "8/3k4/8/8/8/8/8/R3K3 w - - 1 41", cp(510), cp(600)),
+    )
+    game.analysis.annotated_pgn = f'[FEN "{fen}"]\n\n40... Kd7 {{ [%emt 0:00:09] }} 41. Ra7+ *'
+    assert plain(game) == [
+        "  40. …                           Kd7         +5.10    0:09",
+        "  41. Ra7+        +6.00",
+    ]
+
+
+def test_a_great_move_says_what_else_there_was() -> None:
+    great = move(1, "e4", START, cp(30), cp(28), judgement=analysis_pb2.JUDGEMENT_GREAT)
+    great.second_score.centipawns = -250
+    assert plain(detail(great))[1] == "      1. e4 great, the next best was -2.50"
+
+
 def test_moves_from_a_pgn_cannot_drive_the_terminal() -> None:
     assert "\x1b" not in "".join(plain(detail(move(1, "\x1b[2Je4", START, cp(0), cp(0)))))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import chess.pgn
 from rich.text import Text
 
 from orchestrator.cli.graph import Point
@@ -15,6 +17,7 @@ from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2
 
 _SAN_WIDTH = 9  # "Qa1xb2+??" is as long as moves get, bar freaks such as "Qa1xb2#"
+_TIME_WIDTH = 8  # "  120:00"
 
 # The signs of annotated games (their NAGs are $6, $2, $4, $3, $1) and how they look.
 SIGNS: Mapping[int, tuple[str, str]] = {
@@ -91,10 +94,14 @@ def sides_grid(game: sync_pb2.GameSummary) -> Grid:
 def move_lines(game: sync_pb2.GameDetail) -> Iterator[Text]:
     """One line a full move, and under it a remark for each error, and for what a great move does.
 
-    12. Nf3         +0.34   Qxb2??      +3.10
+    12. Nf3         +0.34    0:07   Qxb2??      +3.10    1:12
         12… Qxb2 blunder, win chance 48 → 22 %, best was Nc6 (+0.40): trapped piece
+
+    The times are what the moves took, where the game's clocks say it.
     """
     moves = list(game.analysis.moves)
+    times = _times(game.analysis.annotated_pgn)
+    blank = f"{'…':<{_SAN_WIDTH}} {'':>7}{'':>{_TIME_WIDTH if times else 0}}   "
     index = 0
     while index < len(moves):
         turn = turn_of(moves[index])
@@ -102,14 +109,27 @@ def move_lines(game: sync_pb2.GameDetail) -> Iterator[Text]:
         index += len(pair)
         line = Text.assemble((f"{turn.number:>4}. ", "dim"))
         if not turn.white:
-            line.append(f"{'…':<{_SAN_WIDTH}} {'':>7}   ")
+            line.append(blank)
         for position, move in enumerate(pair):
             line.append("   " if position else "")
             line.append_text(_move(move))
+            if times:
+                line.append(f"{times.get(move.ply, ''):>{_TIME_WIDTH}}", "dim")
         line.rstrip()
         yield line
         for move in pair:
             yield from _remarks(move)
+
+
+def _times(annotated_pgn: str) -> dict[int, str]:
+    """What each move took, by ply, as the analyzer wrote it into the PGN ([%emt]); minutes and seconds."""
+    game = chess.pgn.read_game(io.StringIO(annotated_pgn))
+    spent = [] if game is None else [node.emt() for node in game.mainline()]
+    return {
+        ply: f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+        for ply, seconds in enumerate(spent, start=1)
+        if seconds is not None
+    }
 
 
 def _move(move: analysis_pb2.MoveAnalysis) -> Text:
@@ -123,13 +143,16 @@ def _move(move: analysis_pb2.MoveAnalysis) -> Text:
 
 def _remarks(move: analysis_pb2.MoveAnalysis) -> Iterator[Text]:
     word, themes = VERDICT_WORDS.get(move.judgement), themes_text(move)
-    if word is None or (move.judgement not in ERRORS and not themes):
+    only_move = move.HasField("second_score")
+    if word is None or (move.judgement not in ERRORS and not themes and not only_move):
         return
     text = Text.assemble(f"{' ' * 6}{turn_of(move)} {clean(move.san)} ", (word, SIGNS[move.judgement][1]))
     if move.judgement in ERRORS:
         text.append(f", win chance {move.win_percent_before:.0f} → {move.win_percent_after:.0f} %")
         if move.best_san and move.best_uci != move.uci:
             text.append(f", best was {clean(move.best_san)} ({score_text(move.score_before)})")
+    elif only_move:
+        text.append(f", the next best was {score_text(move.second_score)}")
     if themes:
         text.append(": ").append(themes, "cyan")
     yield text
