@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -480,7 +480,7 @@ class TestChanges:
         assert await store.claim_sync_job("another", LEASE, 5) is not None
 
 
-async def told(store: Store) -> AsyncIterator[Change]:
+async def told(store: Store) -> AsyncGenerator[Change, None]:
     """What changed, without the news that there is work."""
     async with asyncio.timeout(20), contextlib.aclosing(store.changes()) as changes:
         async for change in changes:

@@ -40,11 +40,18 @@ class Caller:
 
     async def _call(self, function: str, **parameters: Any) -> list[Any]:
         async for attempt in stamina.retry_context(
-            on=_again, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
+            on=self._again, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
         ):
             with attempt, metrics.database_call(function):
                 return await self._transport.call(function, parameters)
         raise AssertionError("unreachable")  # the last attempt raises
+
+    def _again(self, error: Exception) -> bool | timedelta:
+        """Whether to repeat it; a gateway that says when is heard, where there is patience for it."""
+        if isinstance(error, Throttled):
+            jitter = timedelta(seconds=random.uniform(0, 1))  # noqa: S311  not a secret
+            return error.retry_after < self._patience and error.retry_after + jitter
+        return isinstance(error, Unavailable)
 
     async def _all(self, kind: type[Row], function: str, **parameters: Any) -> list[Row]:
         return [parsed(kind, row) for row in await self._call(function, **parameters)]
@@ -52,13 +59,6 @@ class Caller:
     async def _one(self, kind: type[Row], function: str, **parameters: Any) -> Row:
         rows = await self._call(function, **parameters)
         return parsed(kind, rows[0])
-
-
-def _again(error: Exception) -> bool | timedelta:
-    """Whether a call is repeated; for a gateway that said when, with jitter behind that."""
-    if isinstance(error, Throttled):
-        return error.retry_after + timedelta(seconds=random.uniform(0, 1))  # noqa: S311  jitter, not a secret
-    return isinstance(error, Unavailable)
 
 
 _adapters: dict[Any, TypeAdapter[Any]] = {}

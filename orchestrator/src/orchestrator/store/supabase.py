@@ -16,7 +16,7 @@ from uuid import UUID
 import httpx
 import structlog
 from postgrest import APIError, CountMethod
-from supabase import AsyncClient, AsyncClientOptions, SupabaseException, acreate_client
+from supabase import AsyncClient, AsyncClientOptions, AsyncSupabaseException, acreate_client
 
 from orchestrator.store.transport import (
     WORK_WAITS,
@@ -83,7 +83,7 @@ class SupabaseTransport:
         )
         try:
             self._client = await acreate_client(self._url, self._key, options)
-        except (SupabaseException, ValueError) as error:
+        except (AsyncSupabaseException, ValueError) as error:
             await self._http.aclose()
             raise ConfigurationError(
                 f"SUPABASE_URL: {self._url!r} is not the URL of a project, as https://PROJECT.supabase.co"
