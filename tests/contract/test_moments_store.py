@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,13 +20,15 @@ from orchestrator.store.moment_rows import (
     LlmRequest,
     NewMoment,
 )
-from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.rows import Claim
 from orchestrator.store.store import Store
 from servicekit.errors import StaleLease
 from tests.support import samples
 from tests.support.moves import played
 from tests.support.postgres import Database
+from tests.support.stores import store
+
+__all__ = ["store"]  # a fixture: over each transport
 
 LEASE = timedelta(minutes=10)
 BUDGET = LlmBudget(calls_per_job=5, tokens_per_job=10_000, calls_per_day=8, tokens_per_day=20_000)
@@ -39,12 +40,6 @@ SCORES = [30, 30, 35, -40, 30, -900, -900, -920, -910]
 MOVES = played(
     SANS, SCORES, {5: {"judgement": "JUDGEMENT_BLUNDER", "best": "Nf3 Nf6", "themes": ["bad_trade"]}}
 )
-
-
-@pytest.fixture
-async def store(database: Database) -> AsyncIterator[Store]:
-    async with PostgresTransport(database.app_conninfo) as transport:
-        yield Store(transport)
 
 
 async def analyzed(

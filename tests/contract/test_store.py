@@ -351,6 +351,18 @@ class TestAnalyzing:
         with pytest.raises(NotFound):
             await store.get_game_analysis(await new_user(store), listed.id)
 
+    async def test_numbers_come_back_to_the_last_digit(self, store: Store) -> None:
+        """Beyond 2^53, and beyond 64 bits where they are added up."""
+        taken, ids = await analyzing(store, 2)
+        exact = {"engine_nodes": 2**63 - 1, "white_accuracy": 100 / 3, "engine_seconds": 5e-324}
+        await store.record_analyses(taken, [analysis(game, **exact) for game in ids])
+        user_id = taken.job.user_id
+        rows = await store.list_game_analyses(user_id, None, None, limit=10, after=None)
+        assert [(row.engine_nodes, row.white_accuracy, row.engine_seconds) for row in rows] == [
+            (2**63 - 1, 100 / 3, 5e-324)
+        ] * 2
+        assert (await store.get_usage(datetime(2020, 1, 1, tzinfo=UTC))).engine_nodes == 2**64 - 2
+
     async def test_lists_go_on_behind_a_row(self, store: Store) -> None:
         taken, ids = await analyzing(store, 5)
         await store.record_analyses(taken, [analysis(game) for game in ids])

@@ -111,6 +111,8 @@ async def running_orchestrator(database: Database, **settings: Any) -> AsyncIter
     """Until the block is left; then it is stopped as SIGTERM stops it."""
     fields: dict[str, Any] = {
         "DATABASE_URL": database.app_conninfo,
+        "SUPABASE_URL": "",
+        "SUPABASE_SERVICE_ROLE_KEY": None,
         "listen": "127.0.0.1:0",
         "jwt_secret": SECRET,
         "shutdown_grace": 2,

@@ -72,7 +72,7 @@ class PostgrestStandIn:
     """Use as `async with`. `url` is the project's.
 
     `calls` counts requests by function, faulty ones included; `seconds` is what each of them took.
-    `faults` are taken one per request.
+    `faults` are taken one per request, None for one that is answered.
     """
 
     def __init__(self, conninfo: str, *, max_rows: int = 1000) -> None:
@@ -80,7 +80,7 @@ class PostgrestStandIn:
         self.calls: Counter[str] = Counter()
         self.seconds: list[tuple[str, float]] = []
         self.headers: list[Mapping[str, str]] = []
-        self.faults: deque[Fault] = deque()
+        self.faults: deque[Fault | None] = deque()
         self.max_rows = max_rows
         self._functions = Functions()
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
@@ -101,6 +101,15 @@ class PostgrestStandIn:
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of an orchestrator that is to use it."""
+        return {
+            "DATABASE_URL": None,
+            "SUPABASE_URL": self.url,
+            "SUPABASE_SERVICE_ROLE_KEY": SECRET_KEY,
+        }
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()

@@ -15,7 +15,9 @@ SCHEMA = "public"
 _FUNCTIONS = """
 select p.proname, p.proretset, p.prorettype = 'void'::regtype, p.provolatile, t.typtype,
        coalesce(p.proargnames[1:p.pronargs], '{}'), p.pronargdefaults,
-       array(select format_type(type, null) from unnest(p.proargtypes) with ordinality a (type, n) order by n)
+       array(select format_type(type, null) from unnest(p.proargtypes) with ordinality a (type, n)
+             order by n),
+       (select split_part(s, '=', 2) from unnest(p.proconfig) s where s like 'statement_timeout=%')
   from pg_catalog.pg_proc p join pg_catalog.pg_type t on t.oid = p.prorettype
  where p.pronamespace = 'public'::regnamespace and p.prokind = 'f'
 """
@@ -45,14 +47,17 @@ def error_body(
 
 @dataclass(frozen=True, slots=True)
 class Function:
+    """A row of _FUNCTIONS."""
+
     name: str
     is_set: bool
     is_void: bool
     volatility: str
     return_kind: str
-    arguments: tuple[str, ...]
+    arguments: list[str]
     defaults: int
-    types: tuple[str, ...]
+    types: list[str]
+    timeout: str | None  # of the function's own, which PostgREST sets for the transaction
 
     @property
     def is_scalar(self) -> bool:
@@ -132,12 +137,9 @@ class Functions:
 
     async def _load(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._known.clear()
-        cursor = await connection.execute(_FUNCTIONS)
-        for name, is_set, is_void, volatility, kind, arguments, defaults, types in await cursor.fetchall():
-            function = Function(
-                name, is_set, is_void, volatility, kind, tuple(arguments), defaults, tuple(types)
-            )
-            self._known.setdefault(name, []).append(function)
+        for row in await (await connection.execute(_FUNCTIONS)).fetchall():
+            function = Function(*row)
+            self._known.setdefault(function.name, []).append(function)
 
 
 def _not_found(name: str, listed: str, count: int) -> Refused:
@@ -162,6 +164,8 @@ async def run(
     """In a transaction of its own: the body as JSON, the rows in it, and how many there were."""
     # The role's own settings come first: they may be ones that the role itself may not set.
     settings = [*role_settings, *call.settings()]
+    if function.timeout:
+        settings.append(("statement_timeout", function.timeout))
     mode = sql.SQL("read write" if function.volatility == "v" else "read only")
     await connection.execute(sql.SQL("begin isolation level read committed {}").format(mode))
     try:

@@ -16,7 +16,8 @@ from servicekit.errors import ConfigurationError, Unavailable
 log = structlog.get_logger()
 
 _CREATED = re.compile(
-    r"^create (?:or replace )?function public\.(\w+)|^create table public\.(\w+)", re.MULTILINE
+    r"^create (?:or replace )?function public\.(\w+)|^create table (?:if not exists )?public\.(\w+)",
+    re.MULTILINE,
 )
 
 
