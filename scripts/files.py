@@ -58,7 +58,7 @@ def stale_pins() -> Iterator[str]:
             where, other = every.setdefault(name, (pinned.name, version))
             if other != version:
                 yield f"{name} is {version} in requirements/{pinned.name}, {other} in {where}: make them one"
-        distributions = DISTRIBUTIONS if source.stem == "dev" else ("protos", source.stem)
+        distributions = {"dev": DISTRIBUTIONS, "build": ()}.get(source.stem, ("protos", source.stem))
         for distribution in distributions:
             yield from _unmet(
                 pins, _dependencies(distribution), pinned.name, f"{distribution}/pyproject.toml"

@@ -11,3 +11,4 @@ compile() {
 for name in dev orchestrator analyzer; do
     compile "$name" "$@"
 done
+compile build --constraint requirements/dev.txt
