@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from analyzer.app import Analyzer
+from analyzer.metrics import AnalyzerMetrics
+from analyzer.scheduler import Scheduler
+from analyzer.search.cache import PositionCache
+from analyzer.service import AnalysisServicer
 from analyzer.settings import Settings as AnalyzerSettings
+from orchestrator import metrics
 from orchestrator.local.stack import claimable
 from rookify.analysis.v1 import analysis_pb2
+from servicekit import metrics as kit_metrics
 from servicekit.errors import ConfigurationError
 from servicekit.metrics import serving
 from tests.support.orchestrator import running_orchestrator
 from tests.support.platforms.__main__ import SHIPPED
 from tests.support.platforms.chesscom_server import ChessComServer, read_months
 from tests.support.postgres import Database
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 async def read(address: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -72,6 +86,8 @@ async def test_a_sync_shows_in_the_metrics_of_both(database: Database) -> None:
     done = ended.games_analyzed
     assert done >= 1
     assert grown("rookify_games_total", outcome="analyzed") == done
+    assert grown("rookify_jobs_ended_total", platform="chess.com", status="completed") == 1
+    assert grown("rookify_job_phase_seconds_count", phase="fetching") == 1
     assert grown("rookify_rpcs_total", method="/rookify.sync.v1.SyncService/StartSync", code="OK") == 1
     assert grown("rookify_rpc_seconds_count", method="/rookify.sync.v1.SyncService/StartSync") == 1
     assert grown("rookify_platform_requests_total", platform="chess.com", status="200") >= 2
@@ -95,3 +111,51 @@ def test_an_address_that_cannot_be_had_is_told() -> None:
     address = claimable("127.0.0.1:0")
     with serving(address), pytest.raises(ConfigurationError, match="cannot be served"), serving(address):
         pass
+
+
+def names_served() -> set[str]:
+    """Of every sample that either service can serve, those without a series yet included."""
+    analyzer = AnalyzerMetrics([], PositionCache(1), AnalysisServicer(Scheduler(), [], PositionCache(1)))
+    names = {sample.name for metric in analyzer.collect() for sample in metric.samples}
+    for module in (metrics, kit_metrics):
+        for metric in vars(module).values():
+            if isinstance(metric, Counter):
+                names |= {f"{name}_total" for name in _described(metric)}
+            elif isinstance(metric, Histogram):
+                names |= {
+                    f"{name}_{part}" for name in _described(metric) for part in ("bucket", "sum", "count")
+                }
+            elif isinstance(metric, Gauge):
+                names |= _described(metric)
+    return names
+
+
+def _described(metric: Counter | Histogram | Gauge) -> set[str]:
+    return {family.name for family in metric.describe()}
+
+
+def test_dashboards_and_alerts_speak_of_metrics_that_there_are() -> None:
+    dashboard = json.loads((DEPLOY / "grafana" / "dashboards" / "rookify.json").read_text(encoding="utf-8"))
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    expressions.append((DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))
+    asked = {name for text in expressions for name in re.findall(r"\brookify_\w+", text)}
+    assert len(asked) > 25
+    assert asked - names_served() == set()
+
+
+def test_every_metric_is_on_the_dashboard_or_in_an_alert() -> None:
+    """One that nobody looks at need not be."""
+    shown = "".join(
+        path.read_text(encoding="utf-8") for path in (*DEPLOY.rglob("*.json"), *DEPLOY.rglob("alerts.yml"))
+    )
+    unseen = {name for name in names_served() if not name.endswith(("_sum", "_count")) and name not in shown}
+    assert unseen == set()
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool: apt-get install prometheus")
+def test_promtool_takes_the_configuration() -> None:
+    config = DEPLOY / "prometheus" / "prometheus.yml"
+    done = subprocess.run(
+        ["promtool", "check", "config", str(config)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

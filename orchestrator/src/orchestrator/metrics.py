@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -68,6 +70,26 @@ def database_call(function: str) -> Iterator[None]:
         raise
     finally:
         DATABASE_SECONDS.labels(function).observe(time.monotonic() - started)
+
+
+_phases: OrderedDict[UUID, tuple[str, float]] = (
+    OrderedDict()
+)  # of the jobs that this process moved: since when
+_MOST_PHASES = 10_000  # jobs lost to other workers are forgotten
+
+
+def job_moved(job_id: UUID, platform: str, status: str, *, over: bool) -> None:
+    """A worker of this process has moved the job on."""
+    now = time.monotonic()
+    phase, began = _phases.pop(job_id, (status, now))
+    if phase != status:
+        PHASE_SECONDS.labels(phase).observe(now - began)
+    if over:
+        JOBS_ENDED.labels(platform, status).inc()
+        return
+    _phases[job_id] = (status, now if phase != status else began)
+    if len(_phases) > _MOST_PHASES:
+        _phases.popitem(last=False)
 
 
 def follow(gauge: Gauge, value: Callable[[], float]) -> None:

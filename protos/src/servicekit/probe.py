@@ -1,6 +1,6 @@
-"""`python -m servicekit.probe HOST:PORT`: exit code 0 where a service there is SERVING. For container health checks.
+"""`python -m servicekit.probe HOST:PORT`: exit code 0 where a service there is SERVING, for container checks.
 
-Kubernetes asks grpc.health.v1 by itself. With TLS, ROOKIFY_TLS_CA names what the server's certificate is checked by.
+With TLS, ROOKIFY_TLS_CA names what the server's certificate is checked by.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
+
+from servicekit import health
 
 _SECONDS = 3.0
 
@@ -24,7 +26,9 @@ def serving(address: str, ca_file: str | None) -> bool:
         channel = grpc.insecure_channel(address)
     with channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=_SECONDS
+            )
         except grpc.RpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

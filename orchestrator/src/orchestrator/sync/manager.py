@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from orchestrator import metrics
 from orchestrator.domain import Platform, PlatformGame, SyncStatus
 from orchestrator.platforms.usernames import validate_username
 from orchestrator.platforms.window import window_of_months
@@ -89,6 +90,7 @@ class SyncJobManager:
         except StaleLease:
             self.leases.let_go(claim)
             raise
+        metrics.job_moved(job.id, job.platform, job.status, over=job.status.terminal)
         if job.status.terminal:
             self.leases.let_go(claim)
         return job
