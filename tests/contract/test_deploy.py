@@ -1,0 +1,108 @@
+"""What is deployed is well-formed, and speaks of settings, ports and files that there are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from scripts.env_example import settings_classes
+from servicekit.settings import variable_of
+
+ROOT = Path(__file__).parents[2]
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+DOCKERFILES = sorted(ROOT.glob("*/Dockerfile"))
+KUBERNETES_VERSION = "1.33"  # the oldest that is still maintained; `preStop.sleep` came with 1.30
+# Not of the services: what the compose file itself and the Postgres image take.
+_OTHERS = {"POSTGRES_PASSWORD", "ROOKIFY_DB_PASSWORD"}
+
+
+def manifests() -> Iterator[dict[str, Any]]:
+    for path in sorted(KUBERNETES.glob("*.yaml")):
+        if path.name not in ("kustomization.yaml", "keda.yaml"):
+            yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+
+
+def test_kubernetes_takes_every_manifest() -> None:
+    kinds = []
+    for manifest in manifests():
+        kubernetes_validate.validate(manifest, KUBERNETES_VERSION, strict=True)
+        kinds.append(manifest["kind"])
+    assert {"Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget"} <= set(kinds)
+
+
+def test_every_container_is_locked_in() -> None:
+    pods = [
+        manifest["spec"]["template"]["spec"] for manifest in manifests() if manifest["kind"] == "Deployment"
+    ]
+    assert len(pods) == 3
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            allowed = container["securityContext"]
+            assert allowed["readOnlyRootFilesystem"] is True
+            assert allowed["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_an_analyzer_may_talk_to_nobody() -> None:
+    policies = {m["metadata"]["name"]: m["spec"] for m in manifests() if m["kind"] == "NetworkPolicy"}
+    assert policies["analyzer"]["policyTypes"] == ["Ingress", "Egress"]
+    assert "egress" not in policies["analyzer"]
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    assert compose["services"]["analyzer"]["networks"] == ["engines"]
+    assert compose["networks"]["engines"] == {"internal": True}
+
+
+def test_settings_that_are_set_are_settings_that_there_are() -> None:
+    known = {variable_of(settings, name) for settings in settings_classes() for name in settings.model_fields}
+    known |= _OTHERS
+    for path in (
+        ROOT / "docker-compose.yml",
+        ROOT / "deploy/compose/.env.example",
+        *DOCKERFILES,
+        *KUBERNETES.iterdir(),
+    ):
+        text = path.read_text(encoding="utf-8")
+        named = set(re.findall(r"\b((?:ROOKIFY|SUPABASE|OPENAI|DATABASE)_[A-Z_]+)\b", text))
+        assert named <= known, path
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_hadolint_takes_the_dockerfiles(dockerfile: Path) -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, dockerfile], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    assert copied
+    for source in " ".join(copied).split():
+        assert (ROOT / source).exists(), source
+
+
+@pytest.mark.skipif(
+    shutil.which("docker-compose") is None, reason="no docker-compose: apt-get install docker-compose"
+)
+def test_compose_takes_its_file(tmp_path: Path) -> None:
+    example = (ROOT / "deploy/compose/.env.example").read_text(encoding="utf-8")
+    filled = tmp_path / "env"
+    filled.write_text(re.sub(r"=$", "=x", example, flags=re.MULTILINE), encoding="utf-8")
+    command = [
+        "docker-compose",
+        "--file",
+        str(ROOT / "docker-compose.yml"),
+        "--env-file",
+        str(filled),
+        "config",
+        "--quiet",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
