@@ -104,6 +104,15 @@ async def test_a_start_whose_answer_got_lost_is_repeated_as_the_same_request(ben
     assert bench.server.requests("WatchSync") == []
 
 
+async def test_a_lichess_token_comes_from_the_environment_and_goes_to_lichess_alone(bench: Bench) -> None:
+    (bench.folder / "token").write_text("lip_made_up\n")
+    bench.settings["ROOKIFY_LICHESS_TOKEN_FILE"] = str(bench.folder / "token")
+    for platform in ("lichess", "chess.com"):
+        await bench.rookify("sync", platform, "thibault", "--no-watch")
+    tokens = [request.lichess_token for request in bench.server.requests("StartSync")]
+    assert tokens == ["lip_made_up", ""]
+
+
 async def test_two_syncs_are_two_requests(bench: Bench) -> None:
     for _ in range(2):
         await bench.rookify("sync", "chess.com", "--no-watch", "--months", "2")

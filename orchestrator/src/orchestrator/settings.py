@@ -67,7 +67,8 @@ class Settings(ServiceSettings):
     )
     token_key: OptionalSecret = Field(
         default=None,
-        description="Fernet key that lichess tokens are kept under; the embedded mode makes its own",
+        description="Fernet key that lichess tokens are kept under, or several with commas, the first for "
+        "new ones; the embedded mode makes its own",
     )
     supabase_jwt_secret: OptionalSecret = Field(
         default=None,
@@ -200,6 +201,10 @@ class ClientSettings(ServiceSettings):
     orchestrator: str = Field(default="127.0.0.1:50051", description="host:port that the command line calls")
     token: OptionalSecret = Field(
         default=None, description="Bearer token of the command line: `rookify token`"
+    )
+    lichess_token: OptionalSecret = Field(
+        default=None,
+        description="The player's lichess token, with which `rookify sync lichess` fetches faster",
     )
     tls_ca: OptionalFile = Field(
         default=None, description="The CA of the orchestrator's certificate; empty: those of the system"

@@ -27,15 +27,17 @@ _SECRET_WORDS = (
     "jwt",
     "cookie",
 )
-# Secrets inside texts, messages of libraries and tracebacks above all: a bearer token, a JWT, a personal
-# token of lichess, a key of Supabase or OpenAI, the password in a URL.
+# Secrets inside texts, messages of libraries and tracebacks above all: a bearer token, a JWT, a token of
+# lichess (personal or OAuth), a key of Supabase or OpenAI, the password in a URL or a libpq
+# connection string.
 _SECRET_TEXT = re.compile(
     r"(?i)\bbearer\s+[\w.~+/=-]+"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
-    r"|\blip_\w{8,}"
+    r"|\bli[op]_\w{8,}"
     r"|\bsb_secret_\w+"
     r"|\bsk-[\w-]{16,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=\bpassword=)(?:'(?:[^'\\]|\\.)*'|[^\s'\"]+)"
 )
 
 

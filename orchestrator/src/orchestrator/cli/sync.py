@@ -18,6 +18,7 @@ from orchestrator.cli.output import note, say
 from orchestrator.cli.render import job_title
 from orchestrator.cli.watch import Ended, finish, watch_to_end
 from orchestrator.domain import Color, GameResult, Platform, TimeClass
+from orchestrator.settings import ClientSettings, load_settings
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2
 
@@ -87,6 +88,7 @@ def sync(
         filter=words.filter_message(time_class or (), result or (), color or (), rated),
         max_games=max_games,
         preset=words.preset_number(preset) if preset else analysis_pb2.SearchBudget.PRESET_UNSPECIFIED,
+        lichess_token=_lichess_token() if platform is Platform.LICHESS else "",
         request_id=str(uuid4()),  # a try repeated after a lost answer finds the job of the first
     )
 
@@ -108,6 +110,12 @@ def sync(
     ended = run(work)
     if ended is not None:
         finish(ended)
+
+
+def _lichess_token() -> str:
+    """From the environment: what stands in a command is for every process to see."""
+    token = load_settings(ClientSettings).lichess_token
+    return token.get_secret_value() if token else ""
 
 
 def _date(day: date | None) -> Date | None:
