@@ -18,8 +18,8 @@ PROJECT = """
 create schema extensions;
 grant usage on schema extensions to postgres, anon, authenticated, service_role;
 create function extensions.uuid_generate_v4() returns uuid language sql as 'select gen_random_uuid()';
-create table auth.users (id uuid primary key);
-grant references, select on auth.users to postgres;
+create table auth.users (id uuid primary key, email varchar);
+grant references, select, trigger on auth.users to postgres;
 grant all on schema public to postgres;
 """
 
