@@ -28,7 +28,7 @@ Behavior = Literal[
     "false_mate_in_2",  # a line of three moves that ends in no mate
     "false_mated",  # a line of two moves, both legal, that ends in no mate
     "broken_mate",  # a mate by a line that cannot be played
-    "only_move",  # as "good", and with `searchmoves` 300 centipawns against the side to move
+    "only_move",  # as "good", and with `searchmoves` 80 centipawns against the side to move
     "unasked",  # a legal move that is none of `searchmoves`
     "flood",  # megabytes without an answer
     "endless",  # searches until `stop`, then answers well
@@ -132,7 +132,7 @@ for line in sys.stdin:
             say(info("mate 2", best + " " + best + " " + best))
             say("bestmove " + best)
         elif behavior == "only_move":
-            say(info("cp -300" if "searchmoves" in words else "cp 25"))
+            say(info("cp -80" if "searchmoves" in words else "cp 25"))
             say("bestmove " + best)
         elif behavior == "unasked":
             best = min(set(legal) - set(asked), default=best)

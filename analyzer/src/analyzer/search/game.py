@@ -195,7 +195,7 @@ class GameSearch:
         doubtful = [
             ply
             for ply in wanted
-            if self._steps.get(ply, 0)
+            if self._own_limit(ply) != quick_look(self._plan)
             and second.doubtful(self._found[ply], white=self._game.moves[ply].white)
         ]
         await self._team.search_all(lane, doubtful, self._deep_second, call)
@@ -211,7 +211,11 @@ class GameSearch:
         await self._search_second(lane, ply, quick_look(self._plan))
 
     async def _deep_second(self, lane: EngineLane, ply: int, _new: bool) -> None:
-        await self._search_second(lane, ply, self._plan[self._steps[ply]].limit)
+        await self._search_second(lane, ply, self._own_limit(ply))
+
+    def _own_limit(self, ply: int) -> Limit:
+        """Of the best line's search; a known evaluation is as good as the last pass."""
+        return self._plan[self._steps.get(ply, -1)].limit
 
     async def _search_second(self, lane: EngineLane, ply: int, limit: Limit) -> None:
         board, evaluation = self._game.boards[ply], self._found[ply]
@@ -219,7 +223,6 @@ class GameSearch:
         found = await self._search(lane, ply, limit, others)
         self._second_nodes += found.nodes
         evaluation = replace(evaluation, second=found.score, nodes=evaluation.nodes + found.nodes)
-        # A known evaluation is as good as the last pass; it is kept for its second line.
         self._keep(ply, self._steps.get(ply, len(self._plan) - 1), evaluation)
 
 
