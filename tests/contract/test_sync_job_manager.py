@@ -214,6 +214,17 @@ class TestStatus:
         with pytest.raises(FailedPrecondition):
             await sync_job_manager.update_sync_job_status(job.id, "cancelled")
 
+    async def test_an_end_whose_answer_was_lost_is_no_trouble(
+        self, sync_job_manager: SyncJobManager, store: Store, user_id: UUID
+    ) -> None:
+        job = await sync_job_manager.create_sync_job(user_id, "chess.com", "player123")
+        claim = sync_job_manager.leases.of(job.id)
+        failed = await store.advance_sync_job(claim, SyncStatus.FAILED, "no such player")
+        with pytest.raises(StaleLease):
+            await sync_job_manager.update_sync_job_status(claim, "failed", error="another reason")
+        again = await sync_job_manager.update_sync_job_status(claim, "failed", error="no such player")
+        assert again == failed
+
     async def test_a_status_is_a_known_word_and_a_failure_says_why(
         self, sync_job_manager: SyncJobManager, user_id: UUID
     ) -> None:

@@ -89,7 +89,10 @@ class SyncJobManager:
             job = await self._store.advance_sync_job(claim, step, error)
         except StaleLease:
             self.leases.let_go(claim)
-            raise
+            job = await self.get_sync_job(claim.job.id)
+            # If only the answer to this very step was lost: it was taken, and the lease went with it.
+            if not (step.terminal and (job.status, job.error) == (step, error)):
+                raise
         metrics.job_moved(job.id, job.platform, job.status, over=job.status.terminal)
         if job.status.terminal:
             self.leases.let_go(claim)
