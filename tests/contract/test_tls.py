@@ -23,6 +23,7 @@ from orchestrator.analyzers.pool import AnalyzerPool
 from orchestrator.local import stack
 from orchestrator.settings import Settings
 from orchestrator.tokens import mint_token
+from servicekit import probe
 from servicekit.errors import ConfigurationError
 from servicekit.interceptors import ErrorInterceptor
 from servicekit.server import GrpcServer
@@ -380,6 +381,30 @@ def use(make: Callable[[Path, Path], ServerSecurity | ClientSecurity], a: Path, 
         security.credentials("127.0.0.1:0")
     else:
         security.credentials()
+
+
+async def test_a_probe_asks_a_service_of_its_own_machine(files: Files) -> None:
+    files.authority.make("orchestrator.example.org").write(files.folder, "server")  # not for the address
+    folder = files.folder
+    given = {"X_CERT": str(folder / "server.pem"), "X_KEY": str(folder / "server.key")}
+    mutual = given | {"X_CLIENT_CA": str(folder / "ca.ca.pem")}
+    showing = mutual | {
+        "X_CLIENT_CERT": str(folder / "client.pem"),
+        "X_CLIENT_KEY": str(folder / "client.key"),
+    }
+    for security, environ in (
+        (ServerSecurity(), {}),
+        (files.server, given),
+        (files.mutual, mutual),
+        (files.mutual, showing),
+    ):
+        async with serving(security) as address:
+            assert await probe.serving(address, "X", environ)
+            if security.client_ca:
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await probe.serving(address, "X", given)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await probe.serving(address, "X", showing)  # it has been stopped
 
 
 @pytest.mark.parametrize(

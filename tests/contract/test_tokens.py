@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from orchestrator.tokens import mint_token
+from rookify.compat.v1 import compat_pb2, compat_pb2_grpc
 from rookify.sync.v1 import sync_pb2 as pb
 from servicekit.status import RpcFailure, from_rpc_error
 from tests.support.orchestrator import SECRET, Client, Orchestrator, running_orchestrator
@@ -290,6 +291,21 @@ async def test_a_good_token_gets_in_only_as_one_bearer_token(database: Database)
         assert await contents(database) == before
 
 
+async def test_no_method_of_any_service_answers_without_a_token(database: Database) -> None:
+    async with running_orchestrator(database, analyzers="127.0.0.1:1") as orchestrator:
+        services = [
+            *pb.DESCRIPTOR.services_by_name.values(),
+            *compat_pb2.DESCRIPTOR.services_by_name.values(),
+        ]
+        paths = [f"/{service.full_name}/{method.name}" for service in services for method in service.methods]
+        assert len(paths) >= 20
+        paths += ["/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "/no.such.Service/Method"]
+        for path in paths:
+            method: Any = orchestrator.channel.stream_stream(path)
+            call = method(iter([b""]), timeout=10)
+            assert (await refused(anext(aiter(call)))).code is grpc.StatusCode.UNAUTHENTICATED, path
+
+
 async def test_every_good_token_gets_in(database: Database) -> None:
     await add_user(database, USER)
     async with project(database) as (orchestrator, signer):
@@ -383,6 +399,11 @@ class TestCallers:
                 }
                 failures = [await refused(other.call(name, request)) for name, request in calls.items()]
                 failures.append(await refused(anext(other.watch(job_id))))
+                compat = compat_pb2_grpc.CompatServiceStub(orchestrator.channel)
+                status = compat_pb2.GetSyncStatusRequest(sync_job_id=job_id)
+                failures.append(await refused(compat.GetSyncStatus(status, metadata=other.metadata)))
+                detail = compat_pb2.GetGameRequest(user_id=user_id, game_id=game_id)
+                failures.append(await refused(compat.GetGame(detail, metadata=other.metadata)))
                 answers.append(
                     [failure.message.replace(job_id, "ID").replace(game_id, "ID") for failure in failures]
                 )
@@ -407,6 +428,16 @@ class TestCallers:
                     grpc.StatusCode.PERMISSION_DENIED,
                     "NOT_YOUR_USER",
                 ), name
+            compat = compat_pb2_grpc.CompatServiceStub(orchestrator.channel)
+            for call in (
+                compat.StartSync(
+                    compat_pb2.StartSyncRequest(user_id=user_id, platform="chess.com", username="hikaru"),
+                    metadata=other.metadata,
+                ),
+                compat.ListSyncJobs(compat_pb2.ListSyncJobsRequest(user_id=user_id), metadata=other.metadata),
+                compat.ListGames(compat_pb2.ListGamesRequest(user_id=user_id), metadata=other.metadata),
+            ):
+                assert (await refused(call)).reason == "NOT_YOUR_USER"
             assert await contents(database) == before
 
     async def test_operators_calls_need_the_service_or_an_admin(self, database: Database) -> None:
@@ -443,6 +474,13 @@ class TestCallers:
                         grpc.StatusCode.PERMISSION_DENIED,
                         "NOT_AN_ADMIN",
                     )
+            compat = compat_pb2_grpc.CompatServiceStub(orchestrator.channel)
+            fix = compat_pb2.FixSpecificSyncJobRequest(sync_job_id=str(uuid4()))
+            for call in (
+                compat.CleanupStuckSyncJobs(compat_pb2.CleanupStuckSyncJobsRequest(), metadata=user.metadata),
+                compat.FixSpecificSyncJob(fix, metadata=user.metadata),
+            ):
+                assert (await refused(call)).reason == "NOT_AN_ADMIN"
             assert await contents(database) == before
             for name, request in list(calls.items())[:-1]:
                 await admin.call(name, request)

@@ -1,41 +1,59 @@
-"""`python -m servicekit.probe HOST:PORT`: exit code 0 where a service there is SERVING, for container checks.
+"""`python -m servicekit.probe HOST:PORT [PREFIX]`: exit code 0 where a service of this container is SERVING.
 
-With TLS, ROOKIFY_TLS_CA names what the server's certificate is checked by.
+For container checks. Where the service has a certificate, by its settings PREFIX_CERT and so on (ROOKIFY_TLS,
+or ROOKIFY_ANALYZER_TLS for an analyzer), it is asked by TLS. Says on stderr why it cannot be reached.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-import grpc
+import grpc.aio
 from grpc_health.v1 import health_pb2
 
 from servicekit import health
+from servicekit.errors import ConfigurationError
+from servicekit.tls import ServerSecurity
 
 _SECONDS = 3.0
 
 
-def serving(address: str, ca_file: str | None) -> bool:
-    """Whether the server there says that it is SERVING, within three seconds."""
-    if ca_file:
-        credentials = grpc.ssl_channel_credentials(Path(ca_file).read_bytes())
-        channel = grpc.secure_channel(address, credentials)
-    else:
-        channel = grpc.insecure_channel(address)
-    with channel:
-        try:
-            check = channel.unary_unary(
-                f"/{health.SERVICE_NAME}/Check",
-                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                response_deserializer=health_pb2.HealthCheckResponse.FromString,
-            )
-            answer = check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
-        except grpc.RpcError:
-            return False
+async def serving(address: str, prefix: str, environ: Mapping[str, str]) -> bool:
+    """Whether the server there says that it is SERVING, within three seconds.
+
+    Raises ConfigurationError, or `grpc.aio.AioRpcError` where it says nothing.
+    """
+
+    def file(name: str) -> Path | None:
+        path = environ.get(f"{prefix}_{name}")
+        return Path(path).expanduser() if path else None
+
+    server = ServerSecurity(prefix, file("CERT"), file("KEY"), file("CLIENT_CA"))
+    security = server.towards_itself(file("CLIENT_CERT"), file("CLIENT_KEY"))
+    async with await security.channel(address, security.name, ()) as channel:
+        check = channel.unary_unary(
+            f"/{health.SERVICE_NAME}/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        answer = await check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
+def main(address: str, prefix: str = "ROOKIFY_TLS") -> int:
+    try:
+        return 0 if asyncio.run(serving(address, prefix, os.environ)) else 1
+    except ConfigurationError as error:
+        why = error.message
+    except grpc.aio.AioRpcError as error:
+        why = error.details() or error.code().name
+    sys.stderr.write(f"probe: {why}\n")
+    return 1
+
+
 if __name__ == "__main__":
-    sys.exit(not serving(sys.argv[1], os.environ.get("ROOKIFY_TLS_CA")))
+    sys.exit(main(*sys.argv[1:]))

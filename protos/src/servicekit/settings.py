@@ -21,7 +21,9 @@ FILE_SUFFIX = "_FILE"
 _MAX_SECRET_BYTES = 64 * 1024  # far above any key; who names a log or a database by mistake is told so
 
 # Empty is none: the environment can take back what `.env` says, and compose files pass on what is not set.
-OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
+OptionalFile = Annotated[
+    Path | None, BeforeValidator(lambda value: Path(value).expanduser() if value else None)
+]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 
 

@@ -77,6 +77,22 @@ class ServerSecurity:
             self.client_ca is not None,
         )
 
+    def towards_itself(self, cert: Path | None, key: Path | None) -> ClientSecurity:
+        """How its own machine calls it: it knows the certificate, and so trusts that one and no other.
+
+        Where clients must show a certificate, it shows `cert`, or without one its own, which is as good where
+        one CA signs for both sides. Raises ConfigurationError.
+        """
+        if not (self.cert and self.key):
+            return ClientSecurity(self.prefix, allow_plaintext=True)
+        identity = read_identity(self.cert, self.key)
+        if not identity.names:
+            raise ConfigurationError(f"{self.prefix}_CERT: {self.cert} is for no name (subjectAltName)")
+        if self.client_ca and not cert:
+            cert, key = self.cert, self.key
+        name = identity.names[0].replace("*", "health")
+        return ClientSecurity(self.prefix, ca=self.cert, cert=cert, key=key, name=name)
+
 
 @dataclass(frozen=True, slots=True)
 class ClientSecurity:
