@@ -21,13 +21,13 @@ create trigger sync_jobs_z_changed after insert or update on public.sync_jobs
     for each row execute function public.sync_jobs_changed();
 
 -- {cursor, changed, work_waits}. p_since: the cursor of the last answer, or null for the first question.
--- changed: [{id, status}] of the jobs that changed since, each once and as it is now; null where that cannot be said
--- (the first question, more than 1,000 jobs, another cluster): look at everything.
+-- changed: [{id, status, job}] of the jobs that changed since, each once and as it is now, whole for those that are
+-- watched; null where that cannot be said (the first question, more than 1,000 jobs, another cluster): look at everything.
 --
 -- The cursor is a snapshot, not a time or a number: transactions commit in another order than they begin, and whoever
 -- asks for "later than the last one I saw" misses one that began before it and commits after. A snapshot names the
 -- transactions that were still open, so that each change is told exactly once, however long its transaction took.
-create function public.poll_sync_jobs(p_since text) returns jsonb
+create function public.poll_sync_jobs(p_since text, p_watched uuid[]) returns jsonb
 -- stable: one snapshot for the cursor and for what is read.
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -35,7 +35,9 @@ declare
     v_changed jsonb;
 begin
     if pg_snapshot_xmax(v_since) <= pg_snapshot_xmax(pg_current_snapshot()) then
-        select case when count(*) <= 1000 then coalesce(jsonb_agg(jsonb_build_object('id', j.id, 'status', j.status)), '[]') end
+        select case when count(*) <= 1000 then coalesce(jsonb_agg(jsonb_build_object(
+                   'id', j.id, 'status', j.status,
+                   'job', case when j.id = any (p_watched) then public.sync_job_json(j) end)), '[]') end
           into v_changed
           from (select sync_job_id from public.sync_job_changes
                  where changed_in >= pg_snapshot_xmin(v_since) and not pg_visible_in_snapshot(changed_in, v_since)
@@ -52,5 +54,5 @@ end $$;
 alter table public.sync_job_changes enable row level security;
 revoke all on public.sync_job_changes from public, anon, authenticated, service_role;
 revoke all on function public.sync_jobs_changed() from public, anon, authenticated, service_role;
-revoke all on function public.poll_sync_jobs(text) from public, anon, authenticated;
-grant execute on function public.poll_sync_jobs(text) to service_role;
+revoke all on function public.poll_sync_jobs(text, uuid[]) from public, anon, authenticated;
+grant execute on function public.poll_sync_jobs(text, uuid[]) to service_role;

@@ -469,7 +469,7 @@ class TestChanges:
         self, store: Store, database: Database
     ) -> None:
         slow, quick = await start(store), await start(store)
-        store.set_watched(True)
+        store.set_watched([slow.id, quick.id])
         changes = told(store)
         await anext(changes)
         late, soon = [await psycopg.AsyncConnection.connect(database.owner_conninfo) for _ in range(2)]

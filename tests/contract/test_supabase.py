@@ -195,7 +195,7 @@ class TestChanges:
         self, server: PostgrestStandIn, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(supabase, "_UNWATCHED_SECONDS", NEVER)
-        store.set_watched(False)
+        store.set_watched([])
         changes = told(store)
         await anext(changes)
         job = await start(store)
@@ -207,13 +207,15 @@ class TestChanges:
     ) -> None:
         monkeypatch.setattr(supabase, "_UNWATCHED_SECONDS", NEVER)
         job = await start(store)
-        store.set_watched(False)
+        store.set_watched([])
         changes = told(store)
         await anext(changes)
         await execute(database, "update sync_jobs set error = 'elsewhere' where id = %s", job.id)
         coming = asyncio.ensure_future(anext(changes))
-        store.set_watched(True)
-        assert await coming == Change(job.id, "pending")
+        store.set_watched([job.id])
+        change = await coming
+        assert change == Change(job.id, "pending")
+        assert store.job_of(change) == (await store.get_sync_jobs([job.id]))[0], "it brings the job along"
 
     async def test_what_changed_during_an_outage_is_told_afterwards(
         self,
@@ -224,7 +226,7 @@ class TestChanges:
     ) -> None:
         monkeypatch.setattr(supabase, "_RETRY_SECONDS", (0.01, 0.02))
         job = await start(store)
-        store.set_watched(True)
+        store.set_watched([job.id])
         changes = told(store)
         await anext(changes)
         server.faults += [Fault(503), DROPPED, LOST_ANSWER, Fault(429, {"Retry-After": "0"}), Fault(401)]
@@ -233,7 +235,7 @@ class TestChanges:
         assert not server.faults
 
     async def test_too_many_changes_are_told_as_one(self, store: Store, database: Database) -> None:
-        store.set_watched(True)
+        store.set_watched([uuid4()])
         changes = told(store)
         await anext(changes)
         await execute(
@@ -245,9 +247,11 @@ class TestChanges:
         assert await anext(changes) == Change(None)
 
     async def test_a_cursor_of_another_cluster_says_nothing(self, transport: SupabaseTransport) -> None:
-        (news,) = await transport.call("poll_sync_jobs", {"p_since": f"{2**40 + 3}:{2**40 + 3}:"})
+        (news,) = await transport.call(
+            "poll_sync_jobs", {"p_since": f"{2**40 + 3}:{2**40 + 3}:", "p_watched": []}
+        )
         assert news["changed"] is None
-        (news,) = await transport.call("poll_sync_jobs", {"p_since": news["cursor"]})
+        (news,) = await transport.call("poll_sync_jobs", {"p_since": news["cursor"], "p_watched": []})
         assert news["changed"] == []
 
     async def test_a_poll_reads_the_index_however_many_jobs_there_are(self, database: Database) -> None:
@@ -257,7 +261,7 @@ class TestChanges:
                 "insert into sync_job_changes "
                 "select gen_random_uuid(), '7'::xid8 from generate_series(1, 20000)"
             )
-            await connection.execute("select poll_sync_jobs(pg_current_snapshot()::text)")
+            await connection.execute("select poll_sync_jobs(pg_current_snapshot()::text, '{}')")
             cursor = await connection.execute(
                 "select seq_scan, idx_scan from pg_stat_xact_user_tables where relname = 'sync_job_changes'"
             )
@@ -267,7 +271,7 @@ class TestChanges:
 async def test_polls_are_one_for_all_watchers(server: PostgrestStandIn, store: Store) -> None:
     """Whoever reads the changes reads them once; the transport asks only while somebody does."""
     job = await start(store)
-    store.set_watched(True)
+    store.set_watched([job.id])
     async with contextlib.aclosing(told(store)) as changes:
         await anext(changes)
         await store.cancel_sync_job(job.id, None)

@@ -42,7 +42,7 @@ class Replicas:
         return await self._stack.enter_async_context(running_orchestrator(self.database, **fields))
 
     async def spawn(self, analyzer: ScriptedAnalyzer, **settings: Any) -> Process:
-        """`settings` by their environment variables' names, without ROOKIFY_ and in lower case."""
+        """`settings` by their variables' names, those behind ROOKIFY_ in lower case; None: unset."""
         fields = {"chesscom_url": self._chesscom_url, "analyzers": analyzer.address} | settings
         process = Process()
         await process.start(self.database, fields)
@@ -56,6 +56,7 @@ class Process:
     async def start(self, database: Database, settings: dict[str, Any]) -> None:
         """Returns when it serves."""
         given = {
+            "DATABASE_URL": database.app_conninfo,
             "jwt_secret": SECRET,
             "listen": "127.0.0.1:0",
             "log_format": "json",
@@ -66,8 +67,11 @@ class Process:
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "orchestrator"),
             env=environment(
-                {f"ROOKIFY_{name.upper()}": str(value) for name, value in given.items()}
-                | {"DATABASE_URL": database.app_conninfo}
+                {
+                    name if name.isupper() else f"ROOKIFY_{name.upper()}": str(value)
+                    for name, value in given.items()
+                    if value is not None
+                }
             ),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

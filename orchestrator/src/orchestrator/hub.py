@@ -87,7 +87,7 @@ class Hub:
         """
         watched = self._watched.setdefault(sync_job_id, _Watched())
         watched.watchers += 1
-        self._store.set_watched(True)
+        self._store.set_watched(self._watched)
         try:
             # Read after registering: a change in between is heard of.
             jobs = await self._store.get_sync_jobs([sync_job_id])
@@ -113,7 +113,7 @@ class Hub:
             watched.watchers -= 1
             if watched.watchers == 0:
                 self._watched.pop(sync_job_id, None)
-                self._store.set_watched(bool(self._watched))
+                self._store.set_watched(self._watched)
 
     async def finished_games(self, sync_job_id: UUID, after: int) -> list[FinishedGame]:
         """The next of a watched job's games that finished behind the `after`-th, in order; none: no more.
@@ -144,8 +144,11 @@ class Hub:
                 continue
             if change.sync_job_id is None:
                 self._dirty.update(self._watched)
-            elif change.sync_job_id in self._watched:
-                self._dirty.add(change.sync_job_id)
+            elif watched := self._watched.get(change.sync_job_id):
+                if job := self._store.job_of(change):
+                    watched.set(job)
+                else:
+                    self._dirty.add(change.sync_job_id)
             if self._dirty:
                 self._woken.set()
 

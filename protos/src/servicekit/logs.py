@@ -76,6 +76,8 @@ def configure(service: str, level: str = "info", fmt: Literal["auto", "json", "t
         )
     )
     logging.basicConfig(level=max(threshold, logging.INFO), handlers=[handler], force=True)
+    # A line for each request says nothing that is not said better where the request is made.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class _Lossy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any, Self
 from uuid import UUID
 
@@ -113,7 +113,7 @@ class PostgresTransport:
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  jitter, not a secret
             pause = min(pause * 2, most)
 
-    def set_watched(self, watched: bool) -> None:
+    def set_watched(self, sync_job_ids: Collection[UUID]) -> None:
         """Notifications come at once, whoever waits for them."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -44,9 +44,14 @@ class Store(MomentCalls, OperatorCalls):
     def changes(self) -> AsyncGenerator[Change, None]:
         return self._transport.changes()
 
-    def set_watched(self, watched: bool) -> None:
-        """Whether changes are waited for by somebody who sees it when they come late."""
-        self._transport.set_watched(watched)
+    def set_watched(self, sync_job_ids: Collection[UUID]) -> None:
+        """The jobs whose changes are waited for by somebody who sees it when they come late."""
+        self._transport.set_watched(sync_job_ids)
+
+    @staticmethod
+    def job_of(change: Change) -> SyncJob | None:
+        """The job as it is now, where the change brings it along."""
+        return parsed(SyncJob, change.job) if change.job is not None else None
 
     # The life of a job
 

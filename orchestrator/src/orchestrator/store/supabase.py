@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Self
@@ -36,10 +36,11 @@ _TIMEOUT = httpx.Timeout(15, connect=5, pool=5)
 # As many calls at once as over psycopg. Connections are let go before the gateway does so (60 s and more).
 _LIMITS = httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=30)
 
-# Between two polls while somebody watches: with the call and the reading of what changed, watchers hear of a
-# change within a quarter of a second. Else only workers wait for news, as patiently as over psycopg.
+# Between two polls while somebody watches: the answer has what changed, so that with the call's own time they
+# hear of it within a quarter of a second. Else only workers wait for news, as patiently as over psycopg.
 _WATCHED_SECONDS = 0.15
 _UNWATCHED_SECONDS = 2.0
+_MOST_BROUGHT_ALONG = 200  # watched jobs: their ids are 8 KB
 _WORK_WAITS_SECONDS = 2.0  # between two times of saying so: a job that nobody may claim is no reason to hurry
 _RETRY_SECONDS = (0.5, 5.0)  # after a poll that failed: quickly at first, then gently
 _DEFAULT_RETRY_AFTER = timedelta(seconds=1)  # where a 429 names no time
@@ -66,7 +67,7 @@ class SupabaseTransport:
         self._key = key
         self._client: AsyncClient | None = None
         self._http: httpx.AsyncClient | None = None
-        self._poll_seconds = _UNWATCHED_SECONDS
+        self._watched: Collection[UUID] = ()
         self._poll_now = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -129,7 +130,9 @@ class SupabaseTransport:
         while True:
             self._poll_now.clear()
             try:
-                (news,) = await self.call("poll_sync_jobs", {"p_since": cursor})
+                # Beyond so many the ids would weigh more than the jobs: what changed is read by its id then.
+                watched = list(self._watched) if len(self._watched) <= _MOST_BROUGHT_ALONG else []
+                (news,) = await self.call("poll_sync_jobs", {"p_since": cursor, "p_watched": watched})
             except RookifyError as error:
                 pause = retry * random.uniform(0.5, 1)  # noqa: S311  jitter, not a secret
                 if isinstance(error, Throttled):
@@ -141,19 +144,21 @@ class SupabaseTransport:
             cursor, retry = news["cursor"], _RETRY_SECONDS[0]
             if news["changed"] is None:
                 yield Change(None)
-            for changed in news["changed"] or ():
-                yield Change(UUID(changed["id"]), changed["status"])
-            if news["work_waits"] and loop.time() - said_work_waits >= _WORK_WAITS_SECONDS:
+            told = [Change(UUID(job["id"]), job["status"], job["job"]) for job in news["changed"] or ()]
+            for change in told:
+                yield change
+            new = any(change.status == "pending" for change in told)  # says so by itself
+            if news["work_waits"] and not new and loop.time() - said_work_waits >= _WORK_WAITS_SECONDS:
                 said_work_waits = loop.time()
                 yield WORK_WAITS
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_seconds):
+                async with asyncio.timeout(_WATCHED_SECONDS if self._watched else _UNWATCHED_SECONDS):
                     await self._poll_now.wait()
 
-    def set_watched(self, watched: bool) -> None:
-        before, self._poll_seconds = self._poll_seconds, _WATCHED_SECONDS if watched else _UNWATCHED_SECONDS
-        if self._poll_seconds < before:
+    def set_watched(self, sync_job_ids: Collection[UUID]) -> None:
+        if sync_job_ids and not self._watched:
             self._poll_now.set()
+        self._watched = frozenset(sync_job_ids)
 
     async def _identify(self, request: httpx.Request) -> None:
         """The library sends every key as a bearer token too, but only the older ones are JWTs: a key that is

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -31,10 +31,14 @@ class AsJson:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A job changed. `sync_job_id` is None where news may have been missed: look at everything again."""
+    """A job changed. `sync_job_id` is None where news may have been missed: look at everything again.
+
+    `job` is the whole job as it is now, where the news brings that along.
+    """
 
     sync_job_id: UUID | None
     status: str = ""
+    job: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
 
 # No job changed, but there is one to claim: a worker may have been lost.
@@ -75,8 +79,8 @@ class Transport(Protocol):
         """
         ...
 
-    def set_watched(self, watched: bool) -> None:
-        """Whether somebody waits for changes: then they are told of within a quarter of a second."""
+    def set_watched(self, sync_job_ids: Collection[UUID]) -> None:
+        """All jobs whose changes somebody waits for: they are told of within a quarter of a second."""
         ...
 
     async def aclose(self) -> None: ...

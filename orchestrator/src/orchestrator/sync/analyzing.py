@@ -78,14 +78,16 @@ async def _feed(
         submitted.discard(outcome)
         outcomes.put_nowait(outcome)
 
-    ordinal = 0
-    while games := await store.take_games(claim, ordinal, _PAGE):
+    ordinal, taken = 0, _PAGE
+    while taken == _PAGE:
+        games = await store.take_games(claim, ordinal, _PAGE)
+        taken = len(games)
         for game in games:
             await outcomes.room()
             outcome = await analyzers.submit(GameToAnalyze(job.id, game.game_id, game.pgn, job.preset))
             submitted.add(outcome)
             outcome.add_done_callback(ended)
-        ordinal = games[-1].ordinal
+            ordinal = game.ordinal
     if submitted:
         await asyncio.wait(submitted)
     outcomes.put_nowait(None)
