@@ -343,8 +343,11 @@ FRONT_ENDS_HEAR_OF = ["game_analyses", "moments", "sync_jobs"]
         ("users of another application", [MINIMAL_USERS], FRONT_ENDS_HEAR_OF),
         ("users without policies", [OPEN_USERS], []),
         ("sync_jobs published", [original.USERS, original.SYNC_JOBS, PUBLISHED_JOBS], FRONT_ENDS_HEAR_OF),
-        ("sync_jobs without any constraint", [original.USERS, LOOSE_JOBS], []),
-        ("game_analysis without sync_job_id", [original.USERS, UNLINKED], []),
+        (
+            "sync_jobs without any constraint, game_analysis without sync_job_id",
+            [original.USERS, LOOSE_JOBS, UNLINKED],
+            [],
+        ),
     ],
 )
 async def test_each_start_ends_in_the_same_rules(
