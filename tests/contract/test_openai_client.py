@@ -143,17 +143,6 @@ class TestTrouble:
         answer = await client.ask(PROMPT)
         assert (answer.outcome, answer.calls, len(server.requests)) == (Outcome.UNAVAILABLE, 0, calls)
 
-    async def test_only_so_many_at_once(self, server: OpenAiServer, connect: Connect) -> None:
-        server.always = server.hangs
-        client = connect(concurrency=2)
-        asking = [asyncio.create_task(client.ask(PROMPT)) for _ in range(4)]
-        await server.seen(2)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(server.seen(3), 0.2)
-        for each in asking:
-            each.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
-
 
 def test_the_key_is_not_shown() -> None:
     assert KEY not in repr(LlmSettings(api_key=KEY, model=MODEL))

@@ -15,12 +15,14 @@ from orchestrator.analyzers.pool import AnalyzerPool
 from orchestrator.auth.interceptor import AuthInterceptor
 from orchestrator.auth.setup import token_verifier
 from orchestrator.domain import Platform
+from orchestrator.explain.policy import Policy
+from orchestrator.explain.run import Explainer
 from orchestrator.figures import keep_figures
 from orchestrator.hub import Hub
 from orchestrator.platforms.base import PlatformClient
 from orchestrator.platforms.chesscom import ChessComClient
 from orchestrator.platforms.lichess import LichessClient
-from orchestrator.quotas import limits
+from orchestrator.quotas import limits, llm_budget
 from orchestrator.service.admin_servicer import AdminServicer
 from orchestrator.service.compat_servicer import CompatServicer
 from orchestrator.service.sync_servicer import SyncServicer
@@ -74,6 +76,7 @@ async def serve(
             platforms,
             analyzers,
             cipher,
+            _explainer(settings, store.patient(), stack),
             stuck_after=timedelta(seconds=settings.stuck_after),
             capacity=settings.jobs_per_replica,
             write_interval=(
@@ -131,6 +134,36 @@ async def serve(
             for task in background:
                 task.cancel()
         log.info("stopped")
+
+
+def _explainer(settings: Settings, store: Store, stack: AsyncExitStack) -> Explainer | None:
+    if not settings.explain:
+        return None
+    policy = Policy(
+        budget=llm_budget(settings),
+        calls_per_game=settings.llm_calls_per_game,
+        tokens_per_game=settings.llm_tokens_per_game,
+        tokens_per_request=settings.llm_tokens_per_request,
+        tokens_per_answer=settings.llm_tokens_per_answer,
+        concurrency=settings.llm_concurrency,
+        grace=settings.llm_grace,
+    )
+    if settings.openai_api_key is None:
+        return Explainer(store, None, policy)
+    # What it costs to load is for those alone who ask an LLM.
+    from orchestrator.explain.openai_client import LlmSettings, OpenAiClient
+
+    llm = OpenAiClient(
+        LlmSettings(
+            api_key=settings.openai_api_key.get_secret_value(),
+            model=settings.llm_model,
+            base_url=settings.openai_base_url or None,
+            temperature=settings.llm_temperature,
+            timeout=settings.llm_timeout,
+        )
+    )
+    stack.push_async_callback(llm.aclose)
+    return Explainer(store, llm, policy)
 
 
 async def _run(settings: Settings) -> None:

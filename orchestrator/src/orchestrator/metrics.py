@@ -16,6 +16,8 @@ from servicekit.metrics import LATENCY_BUCKETS
 _PHASE_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600)
 # Seconds: an event is to reach its watchers within a quarter of one.
 _DELAY_BUCKETS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5)
+# Seconds: a request has several moments to explain.
+_LLM_BUCKETS = (0.5, 1, 2, 4, 8, 15, 30, 60)
 
 # Of the whole system, as each replica reads them from the database: take the largest, not the sum.
 JOBS = Gauge("rookify_jobs", "Active sync jobs.", ["status"])
@@ -46,6 +48,12 @@ EVENT_DELAY = Histogram(
 PLATFORM_REQUESTS = Counter(
     "rookify_platform_requests", "Requests by HTTP status; none: no answer.", ["platform", "status"]
 )
+LLM_CALLS = Counter("rookify_llm_calls", "Calls of the LLM, retries included.", ["outcome"])
+LLM_TOKENS = Counter("rookify_llm_tokens", "Tokens of the LLM, as it counts them.", ["direction"])
+LLM_SECONDS = Histogram(
+    "rookify_llm_request_seconds", "Requests to the LLM, retries included.", buckets=_LLM_BUCKETS
+)
+MOMENTS = Counter("rookify_moments", "Moments explained.", ["by"])
 DATABASE_SECONDS = Histogram(
     "rookify_database_call_seconds",
     "Calls of SQL functions, repeats apart.",

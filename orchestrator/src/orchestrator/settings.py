@@ -148,6 +148,60 @@ class Settings(ServiceSettings):
     max_months: int = Field(default=12, ge=1, le=12, description="Months per sync")
     max_queued_jobs: int = Field(default=10_000, ge=1, description="Jobs waiting in the whole system")
 
+    # Explanations
+    explain: bool = Field(
+        default=True,
+        description="Explain the moments of games: by an LLM where OPENAI_API_KEY is set, else by templates",
+    )
+    openai_api_key: OptionalSecret = Field(
+        default=None,
+        validation_alias="OPENAI_API_KEY",
+        description="Key of the LLM's API; unset: templates explain all",
+    )
+    openai_base_url: str = Field(
+        default="",
+        validation_alias="OPENAI_BASE_URL",
+        description="Another service that speaks OpenAI's chat completions, its path to /v1 included",
+    )
+    llm_model: str = Field(
+        default="gpt-4.1-mini", min_length=1, description="The model; it must answer by JSON schemas"
+    )
+    llm_temperature: float | None = Field(
+        default=None, ge=0, le=2, description="Of the model; unset: its own, as some models demand"
+    )
+    llm_timeout: float = Field(default=60, ge=1, le=600, description="For one answer of the LLM")
+    llm_grace: float = Field(
+        default=25, ge=0, le=600, description="How long a sync waits for the LLM when its games are analyzed"
+    )
+    llm_concurrency: int = Field(
+        default=8, ge=1, le=1000, description="Requests of one orchestrator to the LLM under way at once"
+    )
+    llm_tokens_per_answer: int = Field(
+        default=160,
+        ge=80,
+        le=10_000,
+        description="Most tokens for the explanation of one moment; a model that reasons needs more",
+    )
+    llm_tokens_per_request: int = Field(
+        default=3000, ge=1000, le=1_000_000, description="For one request, answer included: some nine moments"
+    )
+    llm_calls_per_game: float = Field(
+        default=0.25, gt=0, le=100, description="Requests for each game of a sync, on average"
+    )
+    llm_tokens_per_game: int = Field(
+        default=2000, ge=300, le=1_000_000, description="Tokens for each game of a sync, on average"
+    )
+    llm_calls_per_sync: int = Field(default=60, ge=1, le=1_000_000, description="Requests for one sync")
+    llm_tokens_per_sync: int = Field(
+        default=200_000, ge=1000, le=2**31 - 1, description="Tokens for one sync"
+    )
+    llm_calls_per_day: int = Field(
+        default=200, ge=1, le=2**31 - 1, description="Requests for one user and day (UTC)"
+    )
+    llm_tokens_per_day: int = Field(
+        default=600_000, ge=1000, le=2**31 - 1, description="Tokens for one user and day (UTC)"
+    )
+
     # The gateway
     cors_origins: str = Field(
         default="",
@@ -176,6 +230,10 @@ class Settings(ServiceSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto: text on a terminal, else JSON"
     )
+
+    @property
+    def asks_llm(self) -> bool:
+        return self.explain and self.openai_api_key is not None
 
     def security(self) -> ServerSecurity:
         """How it is reached. Raises ConfigurationError."""

@@ -40,7 +40,7 @@ def fault(text: str, *moves: str) -> str | None:
         "Your king on e8 and the a8 rook stand a knight's jump apart.",
         "After 15...a6 16.Nc7+ Kd7 17.Nxa8 the rook is gone.",  # numbers are taken out
         "White now has mate in four, since Nc7+ comes first.",
-        "The e-file, the back rank and the long diagonal do not matter here.",
+        "The e-file, the back rank and the e1 king do not matter here.",
         "A knight fork like Nc7+ is worth looking for before every move.",
     ],
 )
@@ -59,9 +59,9 @@ def test_what_is_true_on_the_board_is_believed(text: str) -> None:
         ("The pawn takes with axb5 and all would be well.", "'axb5' cannot be played"),
         ("The bishop on c4 makes all the difference in this position.", "no bishop stands on c4"),
         ("Watch out for the c7 queen in such positions.", "no queen stands on c7"),
-        ("White mates in 2 after your move, so beware.", "there is no 'mates in 2'"),
+        ("White mates in 2 after a6, so beware of it.", "there is no 'mates in 2'"),
         ("Instead a7a6 you might have thought of a8c8.", "it writes 'a7a6'"),
-        ("Nice try, dear friend.", None),
+        ("You are a wonderful player, keep it up.", "it is about nothing on the board"),
         ("Too short.", "it has 2 words"),
         ("word " * 61, "it has 61 words"),
         ("See https://example.org for more about such forks.", "it holds 'https:'"),

@@ -193,6 +193,13 @@ CASES = [
         {"best": "Ke7 Ke4", "reply": "Ke4 Kd6", "phase": "PHASE_ENDGAME"},
     ),
     Case(
+        "recapture",
+        "15…cxd5 takes back. Nothing else holds the balance.",
+        "4k3/8/2p5/3N4/8/8/8/4K3 b - - 0 15",
+        "cxd5",
+        {"best": "cxd5 Ke2", "reply": "Ke2", **GREAT, "second_score": {"centipawns": 500}},
+    ),
+    Case(
         "parried_threat",
         "20…h6 meets the threat. Nothing else holds the balance.",
         BACK_RANK.replace(" w ", " b "),

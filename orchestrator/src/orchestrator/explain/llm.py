@@ -23,6 +23,11 @@ class Outcome(StrEnum):
     ABANDONED = "abandoned"  # the time for it was over
 
     @property
+    def answered(self) -> bool:
+        """Whether the model has looked at it."""
+        return self in (Outcome.ANSWERED, Outcome.REFUSED, Outcome.CUT_OFF, Outcome.WRONG_SHAPE)
+
+    @property
     def worth_asking_again(self) -> bool:
         """Whether the same moments may well be explained by another request, made right away."""
         return self in (Outcome.ANSWERED, Outcome.CUT_OFF, Outcome.WRONG_SHAPE)

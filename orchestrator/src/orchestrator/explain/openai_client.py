@@ -39,7 +39,6 @@ class LlmSettings:
     base_url: str | None = None
     temperature: float | None = None
     timeout: float = 60.0
-    concurrency: int = 8
 
 
 class _Failed(Exception):
@@ -52,7 +51,7 @@ class _Failed(Exception):
 
 
 class OpenAiClient:
-    """One for a process: it bounds how many requests are under way, and leaves a dead service alone."""
+    """One for a process: it leaves a dead service alone, whosoever asks."""
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
@@ -63,7 +62,6 @@ class OpenAiClient:
             max_retries=0,  # the policy is here
             default_headers={"User-Agent": f"rookify-sync/{version('rookify-orchestrator')}"},
         )
-        self._turns = asyncio.Semaphore(settings.concurrency)
         self._breaker = Breaker(*_BREAKER)
         self._rests_until = 0.0
 
@@ -75,21 +73,19 @@ class OpenAiClient:
         await self._client.close()
 
     async def ask(self, prompt: Prompt) -> Answer:
-        calls = 0
-        async with self._turns:
-            began = time.monotonic()
-            if began < self._rests_until:
-                return Answer(Outcome.UNAVAILABLE)
-            try:
-                async for attempt in _retries():
-                    with attempt:
-                        calls += 1
-                        completion = await self._attempt(prompt)
-            except _Failed as failed:
-                self._failed(failed.outcome)
-                return Answer(failed.outcome, calls=calls, latency_seconds=time.monotonic() - began)
-            self._breaker.succeeded()
-            return _answer(completion, prompt, calls, time.monotonic() - began)
+        calls, began = 0, time.monotonic()
+        if began < self._rests_until:
+            return Answer(Outcome.UNAVAILABLE)
+        try:
+            async for attempt in _retries():
+                with attempt:
+                    calls += 1
+                    completion = await self._attempt(prompt)
+        except _Failed as failed:
+            self._failed(failed.outcome)
+            return Answer(failed.outcome, calls=calls, latency_seconds=time.monotonic() - began)
+        self._breaker.succeeded()
+        return _answer(completion, prompt, calls, time.monotonic() - began)
 
     async def _attempt(self, prompt: Prompt) -> ChatCompletion:
         """One request. Raises _Failed."""

@@ -157,4 +157,5 @@ _PHRASES: dict[str, Callable[[Line, int | None], Phrase | None]] = {
     "passed_pawn": _passed_pawn,
     "opposition": _opposition,
     "parried_threat": lambda line, _mate: Phrase(line.label(), "meet", "the threat"),
+    "recapture": lambda line, _mate: Phrase(line.label(), "take", "back"),
 }

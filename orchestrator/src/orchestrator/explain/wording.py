@@ -90,6 +90,8 @@ def fault(text: str, moves: Sequence[str], scene: Scene) -> str | None:
     if found := _COORDINATES.search(text):
         return f"it writes {found[0]!r}"
     named = [match[0] for pattern in (_MOVE, _PAWN_MOVE) for match in pattern.finditer(text)]
+    if not named and not _SQUARE.search(text):
+        return "it is about nothing on the board"
     for san in [*named, *(tidied(move) for move in moves)]:
         if not _can_be_played(san, scene):
             return f"{san!r} cannot be played"

@@ -11,7 +11,7 @@ from orchestrator import metrics
 from orchestrator.auth import current_caller
 from orchestrator.domain import Platform
 from orchestrator.hub import Hub
-from orchestrator.quotas import limits
+from orchestrator.quotas import limits, llm_budget
 from orchestrator.service import convert, tokens, validate, words
 from orchestrator.settings import Settings
 from orchestrator.store.rows import PageKey, SyncJob
@@ -93,9 +93,20 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         return pb.CancelSyncResponse(sync_job=convert.sync_job(job))
 
     async def GetQuota(self, request: pb.GetQuotaRequest, context: Any) -> pb.GetQuotaResponse:  # noqa: N802
-        quotas = await self._store.get_quota(_own_user(request.user_id), self._limits)
-        months = pb.Quota(name="months_per_sync", limit=self._settings.max_months)
-        return pb.GetQuotaResponse(quotas=[*(convert.quota(quota) for quota in quotas), months])
+        budget = llm_budget(self._settings) if self._settings.asks_llm else None
+        quotas = await self._store.get_quota(_own_user(request.user_id), self._limits, budget)
+        bounds = {"months_per_sync": self._settings.max_months}
+        if budget is not None:
+            bounds |= {
+                "llm_calls_per_sync": budget.calls_per_job,
+                "llm_tokens_per_sync": budget.tokens_per_job,
+            }
+        return pb.GetQuotaResponse(
+            quotas=[
+                *(convert.quota(quota) for quota in quotas),
+                *(pb.Quota(name=name, limit=limit) for name, limit in bounds.items()),
+            ]
+        )
 
     async def ListGameAnalyses(  # noqa: N802
         self, request: pb.ListGameAnalysesRequest, context: Any

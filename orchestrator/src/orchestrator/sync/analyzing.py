@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Protocol
 from uuid import UUID
 
 from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze
-from orchestrator.store.rows import Claim
+from orchestrator.store.rows import Claim, SyncJob
 from orchestrator.store.store import Store
 from servicekit.errors import RookifyError
 
@@ -27,6 +27,20 @@ class Analyzers(Protocol):
     async def submit(self, game: GameToAnalyze) -> asyncio.Future[GameOutcome]: ...
 
     def cancel(self, job_id: UUID) -> None: ...
+
+
+class JobExplainer(Protocol):
+    """Explains one job's moments while its games come in; `finish` waits for what is left, in bounds."""
+
+    def progress(self, job: SyncJob) -> None: ...
+
+    async def finish(self) -> None: ...
+
+
+class Explainer(Protocol):
+    """What this phase needs of the writer of explanations."""
+
+    def beside(self, claim: Claim) -> AbstractAsyncContextManager[JobExplainer]: ...
 
 
 class _Ended(asyncio.Queue["asyncio.Future[GameOutcome] | None"]):
@@ -47,16 +61,23 @@ class _Ended(asyncio.Queue["asyncio.Future[GameOutcome] | None"]):
         return super()._get()
 
 
-async def analyze_games(store: Store, analyzers: Analyzers, claim: Claim, write_interval: float) -> None:
+async def analyze_games(
+    store: Store,
+    analyzers: Analyzers,
+    claim: Claim,
+    write_interval: float,
+    on_written: Callable[[SyncJob], None] = lambda job: None,
+) -> None:
     """Until every queued game has ended and is written. Raises StaleLease.
 
-    Cancelled in the middle, it takes the job's games back from the analyzers; what was written stays.
+    `on_written` hears of each write, with the job as it is then. Cancelled in the middle, it takes the job's
+    games back from the analyzers; what was written stays.
     """
     outcomes = _Ended()
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_feed(store, analyzers, claim, outcomes))
-            tasks.create_task(_write(store, claim, outcomes, write_interval))
+            tasks.create_task(_write(store, claim, outcomes, write_interval, on_written))
     except BaseExceptionGroup as group:
         # One cause is enough; the other task was cancelled for it.
         raise group.exceptions[0] from group
@@ -98,6 +119,7 @@ async def _write(
     claim: Claim,
     outcomes: _Ended,
     write_interval: float,
+    on_written: Callable[[SyncJob], None],
 ) -> None:
     """Writes ended games together: those of one interval, or a full batch. What is ready is never lost."""
     batch: list[Mapping[str, Any]] = []
@@ -106,7 +128,7 @@ async def _write(
         while not last:
             last = await _gather(outcomes, batch, write_interval)
             if batch:
-                await store.record_analyses(claim, batch)
+                on_written(await store.record_analyses(claim, batch))
                 batch = []
     except asyncio.CancelledError:
         # The job is given back: what the engines have done is kept. Written twice, it counts once.

@@ -20,7 +20,7 @@ from orchestrator.store.rows import Claim
 from orchestrator.store.store import Store
 from orchestrator.store.transport import WORK_WAITS, Change
 from orchestrator.sync import policy
-from orchestrator.sync.analyzing import Analyzers, analyze_games
+from orchestrator.sync.analyzing import Analyzers, Explainer, analyze_games
 from orchestrator.sync.fetching import fetch_games
 from orchestrator.sync.manager import SyncJobManager
 from orchestrator.token_cipher import TokenCipher
@@ -43,7 +43,10 @@ class _Held:
 
 
 class Runner:
-    """`run` works jobs until `stop`; `capacity` of them at once, the rest wait in the database."""
+    """`run` works jobs until `stop`; `capacity` of them at once, the rest wait in the database.
+
+    Without an `explainer` nothing is explained.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Runner:
         platforms: Mapping[Platform, PlatformClient],
         analyzers: Analyzers,
         cipher: TokenCipher,
+        explainer: Explainer | None,
         *,
         stuck_after: timedelta,
         capacity: int,
@@ -62,6 +66,7 @@ class Runner:
         self._platforms = platforms
         self._analyzers = analyzers
         self._cipher = cipher
+        self._explainer = explainer
         self._stuck_after = stuck_after
         self._capacity = capacity
         self._write_interval = write_interval
@@ -181,7 +186,7 @@ class Runner:
                 on_waiting=functools.partial(self._set_waiting, claim),
             )
             await manager.update_sync_job_status(claim, SyncStatus.ANALYZING)
-        await analyze_games(store, self._analyzers, claim, self._write_interval)
+        await self._analyze(claim)
         job = await manager.get_sync_job(claim.job.id)
         failures = await store.sync_job_failures(job.id) if job.games_failed else {}
         status, error = policy.ending(job, failures)
@@ -194,6 +199,17 @@ class Runner:
             games_skipped=job.games_skipped,
             games_failed=job.games_failed,
         )
+
+    async def _analyze(self, claim: Claim) -> None:
+        """Explained beside it, where explanations are wanted."""
+        if self._explainer is None:
+            await analyze_games(self._store, self._analyzers, claim, self._write_interval)
+            return
+        async with self._explainer.beside(claim) as explaining:
+            await analyze_games(
+                self._store, self._analyzers, claim, self._write_interval, explaining.progress
+            )
+            await explaining.finish()
 
     async def _fail(self, claim: Claim, sentence: str) -> None:
         log.warning("job failed", error=sentence)
