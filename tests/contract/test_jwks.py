@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.auth import jwks
 from orchestrator.auth.jwks import KeySet, parse_keys
 from servicekit.errors import Unavailable
 from tests.support.platforms import faults
+from tests.support.platforms.any_json import ANY_JSON
 from tests.support.signer import SigningServer, ec_key, jwk, rsa_key
 
 FIRST, SECOND = jwk(ec_key("first"), "first"), jwk(rsa_key("second"), "second")
@@ -177,3 +180,18 @@ async def test_keys_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_a_key_that_must_not_be_used_is_left_out_and_the_others_are_not(entry: Any) -> None:
     assert list(parse_keys(json.dumps({"keys": [entry, FIRST]}).encode())) == ["first"]
+
+
+@given(
+    base=st.sampled_from([FIRST, SECOND]),
+    changes=st.dictionaries(
+        st.sampled_from(["kty", "crv", "x", "y", "n", "e", "alg", "use", "kid", "d"]),
+        ANY_JSON | st.text("AQab_-=+/ \n"),
+    ),
+    more=ANY_JSON,
+)
+def test_whatever_a_key_looks_like_the_others_are_found(
+    base: dict[str, Any], changes: dict[str, Any], more: Any
+) -> None:
+    found = parse_keys(json.dumps({"keys": [{**base, "kid": "x", **changes}, more, FIRST]}).encode())
+    assert "first" in found

@@ -38,6 +38,7 @@ async def test_an_address_without_host_and_port_is_refused(target: str) -> None:
 def test_the_tokens_user_is_read_without_its_secret() -> None:
     assert token_subject(jwt.encode({"sub": FIRST}, SECRET)) == FIRST
     assert token_subject(jwt.encode({"role": "service_role"}, SECRET)) == ""
+    assert token_subject("sb_secret_made_up") == ""
 
 
 def test_an_expired_token_is_the_servers_to_judge() -> None:

@@ -87,6 +87,8 @@ class TokenVerifier:
         """Raises Unauthenticated, PermissionDenied or Unavailable; no message quotes the token."""
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise _invalid(f"it has more than {MAX_TOKEN_CHARACTERS} characters")
+        if not token.isascii():
+            raise _invalid("it is no token, or its signature is wrong")
         if self._service_key and hmac.compare_digest(_digest(token), self._service_key):
             return SERVICE
         try:

@@ -140,6 +140,8 @@ def token_subject(token: str) -> str:
         raise ConfigurationError(
             "no token: set ROOKIFY_TOKEN to one; `rookify token --user UUID` makes it.", reason="NO_TOKEN"
         )
+    if token.startswith("sb_secret_"):  # a Supabase project's own key, which is no JWT and no user's
+        return ""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
     except jwt.InvalidTokenError:
