@@ -40,6 +40,7 @@ from servicekit.errors import ConfigurationError
 from servicekit.interceptors import ErrorInterceptor
 from servicekit.metrics import serving
 from servicekit.server import GrpcServer, stop_signals
+from servicekit.tracing import exporting
 
 log = structlog.get_logger()
 
@@ -108,6 +109,7 @@ async def serve(
         metrics.follow(metrics.CREDITS, lambda: analyzers.credits)
         metrics.follow(metrics.OUTSTANDING, lambda: analyzers.outstanding)
         stack.enter_context(serving(settings.metrics_listen))
+        stack.enter_context(exporting("orchestrator", settings.otlp_endpoint))
         port = await server.start()
 
         async with asyncio.TaskGroup() as tasks:

@@ -221,6 +221,11 @@ class Settings(ServiceSettings):
     )
 
     # What is said
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="OpenTelemetry collector that spans go to, http://host:4317; empty: nowhere",
+    )
     metrics_listen: str = Field(
         default="", description="Where the orchestrator serves Prometheus /metrics, host:port; empty: nowhere"
     )

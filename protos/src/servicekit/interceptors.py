@@ -8,14 +8,16 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
 import structlog
 from grpc_status import rpc_status
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
-from servicekit import metrics
+from servicekit import metrics, tracing
 from servicekit.errors import RookifyError, to_status
 from servicekit.status import REQUEST_ID_KEY
 
@@ -71,7 +73,9 @@ class _Call:
     def __init__(self, details: grpc.HandlerCallDetails, *, streams: bool) -> None:
         self.method = details.method
         self.streams = streams
-        given = dict(details.invocation_metadata or ()).get(REQUEST_ID_KEY, "")
+        metadata = dict(details.invocation_metadata or ())
+        given = metadata.get(REQUEST_ID_KEY, "")
+        self.traceparent = str(metadata.get(tracing.TRACEPARENT, ""))
         self.request_id = str(given) if _REQUEST_ID.fullmatch(str(given)) else uuid.uuid4().hex
 
     def guard(self, context: Context) -> _Guard:
@@ -84,14 +88,27 @@ class _Guard:
     def __init__(self, call: _Call, context: Context) -> None:
         self._call = call
         self._context = context
+        self._exits = ExitStack()
+        self._span: Span = INVALID_SPAN
 
     async def __aenter__(self) -> None:
         # Each call runs in a task of its own, so what is bound here ends with it.
         structlog.contextvars.bind_contextvars(request_id=self._call.request_id)
         self._context.set_trailing_metadata(((REQUEST_ID_KEY, self._call.request_id),))
         self._started = time.monotonic()
+        if not self._call.streams:  # a watcher's stay is no step of anything
+            self._exits.enter_context(tracing.continued(self._call.traceparent))
+            self._span = self._exits.enter_context(
+                tracing.span(self._call.method[1:], {"rpc.system": "grpc"}, SpanKind.SERVER)
+            )
 
     async def __aexit__(self, _type: object, error: BaseException | None, _tb: object) -> None:
+        try:
+            await self._end(error)
+        finally:
+            self._exits.close()
+
+    async def _end(self, error: BaseException | None) -> None:
         if error is None:
             self._finished(_code_of(self._context))
         elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
@@ -115,6 +132,7 @@ class _Guard:
         quiet = self._call.method.startswith(_QUIET)
         seconds = time.monotonic() - self._started
         metrics.RPCS.labels(self._call.method, code.name).inc()
+        self._span.set_attribute("rpc.grpc.status_code", int(code.value[0]))
         if not self._call.streams:
             metrics.RPC_SECONDS.labels(self._call.method).observe(seconds)
         (log.debug if quiet else log.info)(

@@ -12,6 +12,8 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from servicekit import tracing
+
 REDACTED = "[redacted]"
 
 # A key is secret when it is one of these words or ends in one behind an underscore: `lichess_token`.
@@ -41,16 +43,24 @@ _SECRET_TEXT = re.compile(
 )
 
 
+def _traced(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if found := tracing.trace_id():
+        event["trace_id"] = found
+    return event
+
+
 def configure(service: str, level: str = "info", fmt: Literal["auto", "json", "text"] = "auto") -> None:
     """Set up structlog and the standard library's logging for the whole process.
 
     `service` stands in every line. `fmt` auto: text where stderr is a terminal, else JSON.
-    Ids bound with `structlog.contextvars` (request_id, job_id, game_id) are in the line as well.
+    The current trace's id, and ids bound with `structlog.contextvars` (request_id, job_id, game_id), are
+    in the line as well.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     text = fmt == "text" or (fmt == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _traced,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(service),

@@ -19,6 +19,7 @@ from orchestrator.analyzers.discovery import parse_targets, resolve
 from orchestrator.analyzers.queue import FairQueue, Ticket
 from orchestrator.analyzers.stream import AnalyzerStream, Answer
 from rookify.analysis.v1 import analysis_pb2 as pb
+from servicekit import tracing
 from servicekit.errors import ConfigurationError
 from servicekit.server import CHANNEL_OPTIONS
 from servicekit.tls import ClientSecurity, handshake_trouble
@@ -100,6 +101,8 @@ class AnalyzerPool:
             return outcome
         await self._queue.room(game.job_id)
         ticket = Ticket(game, outcome)
+        ticket.span = tracing.begun("analyze game", {"rookify.game_id": str(game.game_id)})
+        outcome.add_done_callback(lambda _: ticket.span.end())
         self._tickets.setdefault(game.job_id, set()).add(ticket)
         self._queue.put(ticket)
         self._deal()
@@ -130,6 +133,9 @@ class AnalyzerPool:
         if ticket.outcome.done():  # cancelled meanwhile
             return
         if isinstance(answer, pb.GameAnalysis):
+            ticket.span.set_attributes(
+                {"server.address": stream.address, "rookify.nodes": answer.engine.nodes}
+            )
             self._resolve(ticket, AnalyzedGame(ticket.game.game_id, analysis_columns(answer)))
             return
         reason = failure_reason(answer.reason)

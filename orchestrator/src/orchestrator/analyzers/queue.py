@@ -7,6 +7,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from uuid import UUID
 
+from opentelemetry.trace import INVALID_SPAN, Span
+
 from orchestrator.analyzers.base import GameOutcome, GameToAnalyze
 
 # Waiting games per job beyond those at an analyzer. Enough that a slot that comes free is filled at once (a
@@ -23,6 +25,7 @@ class Ticket:
     tries: int = 0  # transient failures that analyzers reported
     losses: int = 0  # streams that broke with the game on them
     avoid: str | None = None  # the analyzer that had it last
+    span: Span = INVALID_SPAN  # the game's step in the job's trace
 
 
 class FairQueue:

@@ -20,6 +20,7 @@ from orchestrator.token_cipher import TokenCipher
 from rookify.sync.v1 import sync_pb2 as pb
 from rookify.sync.v1 import sync_pb2_grpc
 from servicekit.errors import InvalidInput, NotFound
+from servicekit.tracing import traceparent
 
 Row = TypeVar("Row")
 
@@ -39,7 +40,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         current_caller().require(new.user_id)
         token = request.lichess_token if new.platform is Platform.LICHESS else ""
         encrypted = self._cipher.encrypt(token) if token else None
-        job = await self._store.start_sync_job(new, self._limits, encrypted)
+        job = await self._store.start_sync_job(new, self._limits, encrypted, traceparent())
         return pb.StartSyncResponse(
             sync_job=convert.sync_job(job), message=f"Sync started for {job.platform}"
         )

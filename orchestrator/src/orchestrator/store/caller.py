@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import stamina
+from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter
 
 from orchestrator import metrics
 from orchestrator.store.rows import Claim
 from orchestrator.store.transport import Throttled, Transport
+from servicekit import tracing
 from servicekit.errors import Unavailable
 
 Row = TypeVar("Row")
@@ -24,6 +26,7 @@ CALL_PATIENCE = timedelta(seconds=4)
 WORK_PATIENCE = timedelta(seconds=90)
 
 
+_DATABASE = {"db.system.name": "postgresql"}
 # Ids sent with one call: below the rows that a Supabase project's API returns at most (1,000 by default).
 _IDS_PER_CALL = 500
 
@@ -42,7 +45,7 @@ class Caller:
         async for attempt in stamina.retry_context(
             on=self._again, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
         ):
-            with attempt, metrics.database_call(function):
+            with attempt, metrics.database_call(function), tracing.span(function, _DATABASE, SpanKind.CLIENT):
                 return await self._transport.call(function, parameters)
         raise AssertionError("unreachable")  # the last attempt raises
 

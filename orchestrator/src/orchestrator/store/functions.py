@@ -15,6 +15,7 @@ FUNCTIONS = frozenset(
         "fail_abandoned_sync_jobs",
         "fail_sync_job",
         "get_figures",
+        "get_traceparent",
         "get_game_analysis",
         "get_quota_v2",
         "get_sync_jobs",
@@ -36,6 +37,7 @@ FUNCTIONS = frozenset(
         "renew_leases",
         "start_held_sync_job",
         "start_sync_job",
+        "start_traced_sync_job",
         "sync_job_failures",
         "take_games",
     }

@@ -56,12 +56,17 @@ class Store(MomentCalls, OperatorCalls):
     # The life of a job
 
     async def start_sync_job(
-        self, new: NewSync, limits: Limits, encrypted_token: str | None = None
+        self, new: NewSync, limits: Limits, encrypted_token: str | None = None, traceparent: str | None = None
     ) -> SyncJob:
         """Raises AlreadyExists, QuotaExceeded, InvalidInput, or NotFound for an unknown user."""
-        return await self._one(
-            SyncJob, "start_sync_job", **_asked(new, limits), p_lichess_token_encrypted=encrypted_token
-        )
+        asked = {**_asked(new, limits), "p_lichess_token_encrypted": encrypted_token}
+        if traceparent:
+            return await self._one(SyncJob, "start_traced_sync_job", **asked, p_traceparent=traceparent)
+        return await self._one(SyncJob, "start_sync_job", **asked)
+
+    async def get_traceparent(self, sync_job_id: UUID) -> str | None:
+        """The trace that the job was started in."""
+        return next(iter(await self._call("get_traceparent", p_sync_job_id=sync_job_id)), None)
 
     async def start_held_sync_job(
         self, new: NewSync, limits: Limits, owner: str, lease: timedelta, lease_token: UUID

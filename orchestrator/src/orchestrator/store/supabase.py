@@ -47,7 +47,14 @@ _DEFAULT_RETRY_AFTER = timedelta(seconds=1)  # where a 429 names no time
 
 # What wakes this replica's own worker and watchers at once, not at the next poll.
 _NEWS = frozenset(
-    {"start_sync_job", "start_held_sync_job", "cancel_sync_job", "fail_sync_job", "release_sync_job"}
+    {
+        "start_sync_job",
+        "start_traced_sync_job",
+        "start_held_sync_job",
+        "cancel_sync_job",
+        "fail_sync_job",
+        "release_sync_job",
+    }
 )
 
 

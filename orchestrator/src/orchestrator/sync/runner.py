@@ -24,6 +24,7 @@ from orchestrator.sync.analyzing import Analyzers, Explainer, analyze_games
 from orchestrator.sync.fetching import fetch_games
 from orchestrator.sync.manager import SyncJobManager
 from orchestrator.token_cipher import TokenCipher
+from servicekit import tracing
 from servicekit.errors import FailedPrecondition, RookifyError, StaleLease, Unavailable
 
 log = structlog.get_logger()
@@ -153,7 +154,7 @@ class Runner:
         with structlog.contextvars.bound_contextvars(job_id=str(job.id)):
             log.info("job claimed", status=job.status.value, takeovers=claim.takeovers)
             try:
-                await self._through_the_phases(claim)
+                await self._traced(claim)
             except StaleLease:
                 log.info("job is not this worker's any more")
             except (PlatformError, FailedPrecondition) as error:
@@ -170,6 +171,14 @@ class Runner:
                 log.exception("job stopped by a defect")
                 await self._fail(claim, _ABORT_SENTENCE)
 
+    async def _traced(self, claim: Claim) -> None:
+        """The job's work as a part of the trace that started it."""
+        job = claim.job
+        begun = await self._store.get_traceparent(job.id) if tracing.enabled() else None
+        attributes = {"rookify.job_id": str(job.id), "rookify.platform": job.platform.value}
+        with tracing.continued(begun), tracing.span("sync job", attributes):
+            await self._through_the_phases(claim)
+
     async def _through_the_phases(self, claim: Claim) -> None:
         manager, store, status = self._manager, self._store, claim.job.status
         if status == SyncStatus.PENDING:
@@ -178,15 +187,17 @@ class Runner:
             encrypted = claim.lichess_token_encrypted
             token = self._cipher.decrypt(encrypted) if encrypted else None
             platform = self._platforms[claim.job.platform]
-            await fetch_games(
-                manager,
-                platform,
-                claim,
-                token,
-                on_waiting=functools.partial(self._set_waiting, claim),
-            )
+            with tracing.span("fetch games"):
+                await fetch_games(
+                    manager,
+                    platform,
+                    claim,
+                    token,
+                    on_waiting=functools.partial(self._set_waiting, claim),
+                )
             await manager.update_sync_job_status(claim, SyncStatus.ANALYZING)
-        await self._analyze(claim)
+        with tracing.span("analyze games"):
+            await self._analyze(claim)
         job = await manager.get_sync_job(claim.job.id)
         failures = await store.sync_job_failures(job.id) if job.games_failed else {}
         status, error = policy.ending(job, failures)
