@@ -3,7 +3,7 @@
 (a) The old application's way: a new engine for each game, one game after the other, depth 12 before and after
     every move, by python-chess.
 (b) A uniform budget in fishnet's manner: the same nodes for every position, a bare UCI loop on each core. By
-    default 150,000 nodes, where F1 and equal labels are about those of `standard` (docs/budgets.md).
+    default 200,000 nodes, where F1 and equal labels are about those of `standard` (docs/budgets.md).
 (c) This system's analyzer, a process of its own over gRPC, with each preset.
 
     make bench-analysis [ARGS="--data FOLDER --games 12 --presets fast,standard --turns 1"]
@@ -49,7 +49,7 @@ async def main() -> None:
     parser.add_argument("--data", type=Path, default=reference.folder())
     parser.add_argument("--half", default="held-out", choices=reference.HALVES)
     parser.add_argument("--games", type=int, default=12)
-    parser.add_argument("--nodes", type=int, default=150_000, help="of (b), for each position")
+    parser.add_argument("--nodes", type=int, default=200_000, help="of (b), for each position")
     parser.add_argument("--presets", default=",".join(PRESETS))
     parser.add_argument("--turns", type=int, default=1, help="how often each way runs")
     parser.add_argument("--workers", type=int, default=2)
