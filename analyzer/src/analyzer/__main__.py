@@ -1,4 +1,7 @@
-"""`python -m analyzer`: serve until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 defect, 2 cannot run so."""
+"""`python -m analyzer`: serve until SIGTERM or SIGINT. Exit codes: 0 stopped, 1 defect, 2 cannot run so.
+
+With `--engine` it only says which engine it would use, after a word with it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from typing import NoReturn
 import structlog
 
 from analyzer.app import Analyzer
+from analyzer.engine.discovery import find_stockfish, unusable
+from analyzer.engine.errors import EngineError
+from analyzer.engine.process import EngineProcess
 from analyzer.settings import Settings
 from servicekit import logs
 from servicekit.errors import ConfigurationError
@@ -22,7 +28,7 @@ def main() -> None:
     try:
         settings = load_settings(Settings)
         logs.configure("analyzer", settings.log_level, settings.log_format)
-        asyncio.run(_run(settings))
+        asyncio.run(_say_engine(settings) if sys.argv[1:] == ["--engine"] else _run(settings))
     except ConfigurationError as error:
         _refuse(error.message)
 
@@ -37,6 +43,16 @@ async def _run(settings: Settings) -> None:
         for task in done:
             task.result()
     log.info("stopped")
+
+
+async def _say_engine(settings: Settings) -> None:
+    path = find_stockfish(settings.stockfish)
+    try:
+        engine = await EngineProcess.start(path, hash_mb=settings.engine_hash_mb)
+    except EngineError as error:
+        raise unusable(path, error) from error
+    await engine.close()
+    sys.stdout.write(f"{engine.name} at {path}, for {settings.workers} workers\n")
 
 
 def _refuse(message: str) -> NoReturn:

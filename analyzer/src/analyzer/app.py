@@ -9,7 +9,7 @@ from typing import Self
 
 import structlog
 
-from analyzer.engine.discovery import find_stockfish
+from analyzer.engine.discovery import find_stockfish, unusable
 from analyzer.engine.errors import EngineError
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.metrics import AnalyzerMetrics
@@ -19,7 +19,6 @@ from analyzer.service import SERVICE_NAME, AnalysisServicer
 from analyzer.settings import Settings
 from rookify.analysis.v1.analysis_pb2_grpc import add_AnalysisServiceServicer_to_server
 from servicekit import metrics
-from servicekit.errors import ConfigurationError
 from servicekit.interceptors import ErrorInterceptor
 from servicekit.server import GrpcServer
 
@@ -84,11 +83,7 @@ class Analyzer:
         starts = await asyncio.gather(*(lane.start() for lane in self.lanes), return_exceptions=True)
         for failure in starts:
             if isinstance(failure, EngineError):
-                raise ConfigurationError(
-                    f"{self._config.path} does not run as a UCI engine: {failure}. "
-                    "Set ROOKIFY_STOCKFISH to a Stockfish that does.",
-                    reason="BAD_ENGINE",
-                ) from failure
+                raise unusable(self._config.path, failure) from failure
             if failure is not None:
                 raise failure
         self._serving = [asyncio.create_task(self._scheduler.serve(lane)) for lane in self.lanes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from analyzer.engine.errors import EngineError
 from servicekit.errors import ConfigurationError
 
 # Debian and Ubuntu put it where only players of games have it on PATH; then by hand, Homebrew, MacPorts.
@@ -32,4 +33,12 @@ def find_stockfish(setting: str = "") -> str:
         f"{message} Install it (apt-get install stockfish, or brew install stockfish) "
         "or set ROOKIFY_STOCKFISH to its path.",
         reason="NO_STOCKFISH",
+    )
+
+
+def unusable(path: str, failure: EngineError) -> ConfigurationError:
+    """What to do about an engine that is there and cannot be started."""
+    return ConfigurationError(
+        f"{path} does not run as a UCI engine: {failure}. Set ROOKIFY_STOCKFISH to a Stockfish that does.",
+        reason="BAD_ENGINE",
     )

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from orchestrator.cli import _errors, admin, export, games, gateway, jobs, migrate, sync, token, up, watch
+from orchestrator.cli import (
+    _errors,
+    admin,
+    doctor,
+    export,
+    games,
+    gateway,
+    jobs,
+    migrate,
+    sync,
+    token,
+    up,
+    watch,
+)
 from servicekit import logs
 
 app = typer.Typer(
@@ -33,6 +46,7 @@ app.command("cancel")(jobs.cancel)
 app.command("quota")(jobs.quota)
 app.add_typer(admin.admin)
 app.command("migrate")(migrate.migrate)
+app.command("doctor")(doctor.doctor)
 app.command("gateway-config")(gateway.gateway_config)
 
 

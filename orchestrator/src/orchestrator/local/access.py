@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import UUID
 
 import psycopg
@@ -23,14 +24,15 @@ _CONNECT_SECONDS = 10
 async def opened_store(settings: Settings) -> AsyncIterator[Store]:
     """Of the database that the settings choose; the embedded one only while `rookify up` runs.
 
-    Raises ConfigurationError where there is none, or none that answers.
+    Each call is made once: whoever waits for a tool's answer sees what is wrong. Raises ConfigurationError
+    where there is no database, or none that answers.
     """
     if choose(settings) is Choice.SUPABASE:
         transport = open_transport(settings)
     else:
         transport = PostgresTransport(await _answering_conninfo(settings))
     async with transport as opened:
-        yield Store(opened)
+        yield Store(opened, patience=timedelta(0))
 
 
 async def ensure_user(settings: Settings, user_id: str) -> None:
@@ -46,7 +48,6 @@ async def read_history(settings: Settings, sync_job_id: UUID) -> list[JobEvent]:
 
 
 async def _answering_conninfo(settings: Settings) -> str:
-    """Tried once: a tool need not wait for a database as a service does."""
     conninfo = (
         settings.database_url.get_secret_value()
         if settings.database_url is not None
@@ -76,4 +77,4 @@ def _not_running(settings: Settings) -> ConfigurationError:
 
 
 def _said(error: psycopg.Error) -> str:
-    return (error.diag.message_primary or str(error)).strip().replace("\n", " ")
+    return " ".join((error.diag.message_primary or str(error)).split())

@@ -92,7 +92,7 @@ async def _start(
     async with asyncio.TaskGroup() as tasks:  # neither needs the other
         prepared = tasks.create_task(_start_database(supervisor, settings, data_dir))
         env = analyzer_env(os.environ, settings, analyzer_address, engine_workers)
-        analyzer = ChildSpec("analyzer", _python("analyzer"), env, health=analyzer_address)
+        analyzer = ChildSpec("analyzer", python("analyzer"), env, health=analyzer_address)
         tasks.create_task(supervisor.start(Child(analyzer, _log(data_dir, "analyzer"))))
     open_health = await asyncio.to_thread(health_channel, settings)
     credentials = {
@@ -102,7 +102,7 @@ async def _start(
     }
     orchestrator = ChildSpec(
         "orchestrator",
-        _python("orchestrator"),
+        python("orchestrator"),
         {
             **_base_env(os.environ),
             "ROOKIFY_DATA": str(data_dir),
@@ -187,7 +187,7 @@ def _base_env(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "no_grpc_proxy": "127.0.0.1,localhost"}
 
 
-def _python(module: str) -> list[str]:
+def python(module: str) -> list[str]:
     """-P: a folder named like the module in the working directory is not it."""
     return [sys.executable, "-P", "-m", module]
 

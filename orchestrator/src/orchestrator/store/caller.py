@@ -34,6 +34,7 @@ _IDS_PER_CALL = 500
 class Caller:
     """`patience` is how long a call is repeated, with jittered backoff, while the database does not answer.
 
+    None of it: it is made once.
     Repeating is safe: every function is idempotent or fenced by the lease token.
     """
 
@@ -42,6 +43,8 @@ class Caller:
         self._patience = patience
 
     async def _call(self, function: str, **parameters: Any) -> list[Any]:
+        if not self._patience:
+            return await self._transport.call(function, parameters)
         async for attempt in stamina.retry_context(
             on=self._again, attempts=None, timeout=self._patience, wait_initial=0.05, wait_max=2.0
         ):

@@ -34,9 +34,14 @@ class SchemaFaults:
 
 async def inspect_schema(store: Store) -> SchemaFaults:
     """Raises ConfigurationError where the database is older than the question."""
+    return find_faults(*await read_report(store))
+
+
+async def read_report(store: Store) -> tuple[DatabaseReport, dict[str, str]]:
+    """What the database says of what this release's migrations make, and those: version to label."""
     functions, tables = created_by_migrations()
     report = await store.describe_database(functions, tables)
-    return find_faults(report, {m.version: m.label for m in _migrations()})
+    return report, {migration.version: migration.label for migration in _migrations()}
 
 
 def find_faults(report: DatabaseReport, known: dict[str, str]) -> SchemaFaults:
