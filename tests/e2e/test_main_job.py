@@ -17,6 +17,7 @@ from google.type import date_pb2
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
 from tests.support import real_games
+from tests.support.openai_server import MODEL, OpenAiServer
 from tests.support.orchestrator import PLAYER, Client
 from tests.support.postgres import reachable_folder
 from tests.support.system import STOP_SECONDS, Platforms, System, platforms, rookify_up
@@ -75,7 +76,11 @@ async def audit(system: System) -> list[pb.ComplianceFinding]:
 async def test_a_players_games_are_synced_analyzed_and_shown(
     servers: Platforms, data: Path, tmp_path: Path
 ) -> None:
-    async with rookify_up(data, servers.settings) as system, system.client() as user:
+    async with (
+        OpenAiServer() as llm,
+        rookify_up(data, servers.settings | llm.settings) as system,
+        system.client() as user,
+    ):
         job = (await user.call("StartSync", request(user))).sync_job
         async with asyncio.timeout(240):
             messages = [message async for message in user.watch(job.id, include_games=True)]
@@ -90,6 +95,7 @@ async def test_a_players_games_are_synced_analyzed_and_shown(
         assert sorted(g.game_analysis_id for g in told if not g.error) == sorted(g.id for g in games)
         assert [bool(g.error) for g in told].count(True) == job.games_failed
 
+        by_llm = 0
         for summary in games[:5]:
             detail = (
                 await user.call(
@@ -107,13 +113,16 @@ async def test_a_players_games_are_synced_analyzed_and_shown(
             assert [move.uci() for move in annotated.mainline_moves()] == played
             assert 0 <= summary.white_summary.accuracy <= 100
             assert detail.analysis.engine.nodes > 0
+            assert all(moment.explanation for moment in detail.moments)
+            by_llm += sum(moment.explained_by == MODEL for moment in detail.moments)
+        assert by_llm > 0
 
         # Every command that reads works on it.
         token, user_id = user.token, str(user.user_id)
         for command in (
             ("jobs",),
             ("games", "--limit", "5"),
-            ("show", games[0].id),
+            ("show", games[0].id, "--why"),
             ("watch", job.id),
             ("quota",),
         ):

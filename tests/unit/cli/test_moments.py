@@ -169,3 +169,17 @@ def test_themes_in_words(judgement: analysis_pb2.Judgement.ValueType, themes: li
         score_after=analysis_pb2.Score(mate_in=-3),
     )
     assert themes_text(move) == text
+
+
+def test_the_reasons_stand_behind_the_explanation() -> None:
+    game = sync_pb2.GameDetail(analysis=analysis_pb2.GameAnalysis(moves=[BLUNDER]), moments=[MOMENT])
+    why = {10: ["the costliest move of the game: 27 points of win percent", "the game was still open"]}
+    lines = [line.plain.rstrip() for line in moment_lines(game, width=60, why=why)]
+    said = [line[WIDTH:].strip() for line in lines]
+    assert said[said.index("why:") :][:4] == [
+        "why:",
+        "- the costliest move of the game: 27",
+        "points of win percent",
+        "- the game was still open",
+    ]
+    assert said[said.index("why:") - 2] == "(template)"

@@ -228,3 +228,14 @@ def test_usage_has_every_figure() -> None:
     assert len(lines) == 1 + len(usage.DESCRIPTOR.fields)
     assert lines[1].split() == ["jobs", "started", "1,234"]
     assert lines[-1].split() == ["LLM", "output", "tokens", "5"]
+
+
+def test_usage_is_compared_with_one_call_for_each_move() -> None:
+    usage = sync_pb2.GetUsageResponse(
+        llm_calls=20, llm_calls_saved=7980, llm_input_tokens=20_000, llm_output_tokens=18_400
+    )
+    assert render_admin.saved_line(usage) == (
+        "One LLM call for each analyzed move would have been 8,000 calls and some 3,840,000 tokens: "
+        "99.8 % of the calls and 99.0 % of the tokens were saved."
+    )
+    assert render_admin.saved_line(sync_pb2.GetUsageResponse()) == ""

@@ -15,7 +15,7 @@ from orchestrator.cli.client import PAGE_SIZE, Client, full_id, pages, run
 from orchestrator.cli.options import JobArgument
 from orchestrator.cli.output import note, say, show_grid, stdout_console
 from orchestrator.cli.render import job_errors, job_summary, jobs_grid
-from orchestrator.cli.render_admin import finding_line, usage_grid
+from orchestrator.cli.render_admin import finding_line, saved_line, usage_grid
 from orchestrator.cli.words import count
 from rookify.sync.v1 import sync_pb2
 
@@ -136,7 +136,10 @@ def usage(
     async def work(client: Client) -> sync_pb2.GetUsageResponse:
         return await client.call_safely(client.admin.GetUsage, request)
 
-    show_grid(usage_grid(run(work)))
+    answer = run(work)
+    show_grid(usage_grid(answer))
+    if saved := saved_line(answer):
+        note(saved)
 
 
 async def _active_jobs(client: Client, user_id: str) -> list[sync_pb2.SyncJob]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -15,6 +17,8 @@ from orchestrator.cli.moves import graph_points, move_lines, sides_grid
 from orchestrator.cli.options import GameArgument, PlatformOption, UserOption
 from orchestrator.cli.output import note, say, show_grid, stdout_console
 from orchestrator.cli.render_games import game_heading, games_grid
+from orchestrator.local.access import read_reasons
+from orchestrator.settings import Settings, load_settings
 from rookify.sync.v1 import sync_pb2
 
 _GRAPH_WIDTH = 120  # wider says no more, and is hard to take in
@@ -50,19 +54,34 @@ def games(
     show_grid(games_grid(found, whole_ids=not console.is_terminal), console=console)
 
 
-def show(game: GameArgument, user: UserOption = None) -> None:
+def show(
+    game: GameArgument,
+    why: Annotated[
+        bool,
+        typer.Option("--why", help="Also why each moment was chosen. Reads the database itself."),
+    ] = False,
+    user: UserOption = None,
+) -> None:
     """Show a game: accuracy, evaluation graph, moves with verdicts, the moments to learn from."""
 
-    async def work(client: Client) -> sync_pb2.GameDetail:
+    async def work(client: Client) -> tuple[sync_pb2.GameDetail, Mapping[int, Sequence[str]]]:
+        user_id = client.user(user)
         request = sync_pb2.GetGameAnalysisRequest(
-            user_id=client.user(user), game_analysis_id=await lookup.whole_game_id(client, game, user)
+            user_id=user_id, game_analysis_id=await lookup.whole_game_id(client, game, user)
         )
-        return (await client.call_safely(client.sync.GetGameAnalysis, request)).game
+        detail = (await client.call_safely(client.sync.GetGameAnalysis, request)).game
+        reasons: Mapping[int, Sequence[str]] = {}
+        if why:
+            reasons = await read_reasons(load_settings(Settings), UUID(user_id), UUID(detail.summary.id))
+        return detail, reasons
 
-    print_game(run(work), stdout_console())
+    detail, reasons = run(work)
+    print_game(detail, stdout_console(), reasons)
 
 
-def print_game(detail: sync_pb2.GameDetail, console: Console) -> None:
+def print_game(
+    detail: sync_pb2.GameDetail, console: Console, why: Mapping[int, Sequence[str]] | None = None
+) -> None:
     """The whole page about a game."""
     say(*game_heading(detail.summary), "", console=console)
     show_grid(sides_grid(detail.summary), console=console)
@@ -76,4 +95,4 @@ def print_game(detail: sync_pb2.GameDetail, console: Console) -> None:
     if marks := legend(points):
         say(marks, console=console)
     say("", *move_lines(detail), console=console)
-    say(*moment_lines(detail, width=width), console=console)
+    say(*moment_lines(detail, width=width, why=why), console=console)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from itertools import zip_longest
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, zip_longest
 
 from rich.text import Text
 
@@ -20,8 +20,13 @@ _NARROW = 24  # cells of text that are readable: a terminal with less room break
 _LINE_PLIES = 5  # of the better line
 
 
-def moment_lines(game: sync_pb2.GameDetail, *, width: int) -> Iterator[Text]:
-    """Every moment in the order of the game, a blank line before each; none where there are no moments."""
+def moment_lines(
+    game: sync_pb2.GameDetail, *, width: int, why: Mapping[int, Sequence[str]] | None = None
+) -> Iterator[Text]:
+    """Every moment in the order of the game, a blank line before each; none where there are no moments.
+
+    `why`: the reasons for each moment, by ply.
+    """
     moves = {move.ply: move for move in game.analysis.moves}
     white_below = game.summary.user_color != sync_pb2.COLOR_BLACK
     for moment in game.moments:
@@ -30,7 +35,8 @@ def moment_lines(game: sync_pb2.GameDetail, *, width: int) -> Iterator[Text]:
         drawn = board.board_lines(
             moment.fen_before, white_below=white_below, marked=(move.uci[:2], move.uci[2:4])
         )
-        told = _told(moment, move, max(_NARROW, width - board.WIDTH - _GAP))
+        room = max(_NARROW, width - board.WIDTH - _GAP)
+        told = chain(_told(moment, move, room), _reasons((why or {}).get(moment.ply, ()), room))
         for left, right in zip_longest(drawn, told):
             line = Text() if left is None else left.copy()
             if right is not None and right.plain:
@@ -65,6 +71,15 @@ def _told(moment: sync_pb2.Moment, move: analysis_pb2.MoveAnalysis, width: int) 
         yield Text()
         yield from _wrapped(clean(moment.explanation), width, "")
         yield from _wrapped(f"({clean(moment.explained_by)})" if moment.explained_by else "", width, "dim")
+
+
+def _reasons(why: Sequence[str], width: int) -> Iterator[Text]:
+    if why:
+        yield Text()
+        yield Text("why:", style="dim")
+    for reason in why:
+        for line in textwrap.wrap(clean(reason), width, initial_indent="- ", subsequent_indent="  "):
+            yield Text(line, style="dim")
 
 
 def _cost(moment: sync_pb2.Moment, move: analysis_pb2.MoveAnalysis) -> str:

@@ -47,6 +47,24 @@ def finding_line(finding: sync_pb2.ComplianceFinding) -> Text:
     return text.append(f" ({', '.join(about)})", style="dim") if about else text
 
 
+# Of a request with one moment: what `make bench-explanations` counts, four characters a token.
+_TOKENS_PER_MOVE = 480
+
+
+def saved_line(usage: sync_pb2.GetUsageResponse) -> str:
+    """What one call of the LLM for each analyzed move would have been; empty where none was analyzed."""
+    calls = usage.llm_calls + usage.llm_calls_saved
+    if not calls:
+        return ""
+    spent = usage.llm_input_tokens + usage.llm_output_tokens
+    tokens = calls * _TOKENS_PER_MOVE
+    return (
+        f"One LLM call for each analyzed move would have been {calls:,} calls and some {tokens:,} tokens: "
+        f"{100 * usage.llm_calls_saved / calls:.1f} % of the calls "
+        f"and {max(0.0, 100 * (1 - spent / tokens)):.1f} % of the tokens were saved."
+    )
+
+
 def usage_grid(usage: sync_pb2.GetUsageResponse) -> Grid:
     grid = Grid([Column("what"), Column("number", right=True)])
     for name in (field.name for field in usage.DESCRIPTOR.fields):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -45,6 +45,13 @@ async def read_history(settings: Settings, sync_job_id: UUID) -> list[JobEvent]:
     """A job's history, oldest first; empty for an unknown job."""
     async with opened_store(settings) as store:
         return await store.list_sync_job_events(sync_job_id)
+
+
+async def read_reasons(settings: Settings, user_id: UUID, game_analysis_id: UUID) -> dict[int, Sequence[str]]:
+    """Why each moment of a game was chosen, and explained as it is; by ply. Raises NotFound."""
+    async with opened_store(settings) as store:
+        game = await store.get_game_analysis(user_id, game_analysis_id)
+    return {moment.ply: moment.why for moment in game.moments}
 
 
 async def _answering_conninfo(settings: Settings) -> str:
