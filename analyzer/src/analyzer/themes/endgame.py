@@ -10,12 +10,8 @@ _KEY_MOVES = 5  # plies: the attacker's first three moves
 
 
 def is_promotion(line: Line) -> bool:
-    """A pawn promotes with one of the first three moves, and what it becomes is not taken at once."""
-    for ply in range(0, min(len(line.moves), _KEY_MOVES), 2):
-        move = line.moves[ply]
-        if move.promotion:
-            return ply + 1 == len(line.moves) or line.moves[ply + 1].to_square != move.to_square
-    return False
+    """A pawn promotes with one of the first three moves."""
+    return any(move.promotion for move in line.moves[:_KEY_MOVES:2])
 
 
 def is_passed_pawn(line: Line) -> bool:

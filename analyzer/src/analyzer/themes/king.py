@@ -5,9 +5,8 @@ from __future__ import annotations
 import chess
 
 from analyzer.themes.line import Line
-from analyzer.themes.material import sliders
 
-_ATTACK = 2  # of the first three moves that give check or take beside the king
+_ATTACK = 2  # checks
 
 
 def opens_king(board: chess.Board, move: chess.Move, reply: Line) -> bool:
@@ -24,10 +23,10 @@ def opens_king(board: chess.Board, move: chess.Move, reply: Line) -> bool:
         case chess.KING:
             opened = not board.is_check() and not board.is_castling(move)
         case chess.PAWN:
-            opened = _shelters(move.from_square, king, mover) or _opens_line(reply, king, move.from_square)
+            opened = _shelters(move.from_square, king, mover)
         case _:
             opened = False
-    return opened and _attacks(reply, mover) >= _ATTACK
+    return opened and _checks(reply) >= _ATTACK
 
 
 def _shelters(pawn: chess.Square, king: chess.Square, side: chess.Color) -> bool:
@@ -42,20 +41,8 @@ def _shelters(pawn: chess.Square, king: chess.Square, side: chess.Color) -> bool
     return (ahead if side else -ahead) in (1, 2) and beside <= 1 and not may_go
 
 
-def _opens_line(reply: Line, king: chess.Square, left: chess.Square) -> bool:
-    """Whether the first move gives a check through the square that was left."""
-    board = reply.boards[1]
-    checkers = board.checkers_mask() & sliders(board, reply.attacker)
-    return any(
-        chess.between(checker, king) & chess.BB_SQUARES[left] for checker in chess.scan_forward(checkers)
-    )
-
-
-def _attacks(reply: Line, side: chess.Color) -> int:
-    count = 0
-    for ply in range(0, min(len(reply.moves), 5), 2):
-        king = reply.boards[ply + 1].king(side)
-        beside = king is not None and chess.square_distance(king, reply.moves[ply].to_square) <= 1
-        takes_beside = beside and reply.boards[ply].is_capture(reply.moves[ply])
-        count += reply.boards[ply + 1].is_check() or takes_beside
-    return _ATTACK if reply.boards[-1].is_checkmate() else count
+def _checks(reply: Line) -> int:
+    """How many of the attacker's first three moves give check; mate is enough."""
+    if reply.boards[-1].is_checkmate():
+        return _ATTACK
+    return sum(board.is_check() for board in reply.boards[1:6:2])

@@ -53,8 +53,6 @@ def _skewers(line: Line, ply: int) -> bool:
         and bool(sliders(board, line.attacker) & chess.BB_SQUARES[slider])
         and bool(board.attacks_mask(slider) & chess.BB_SQUARES[front])
         and bool(chess.between(slider, back) & chess.BB_SQUARES[front])
-        and not chess.between(front, back) & board.occupied
-        and reply.to_square != back
         and value_at(board, front) >= value_at(board, back) >= PIECE
         and _is_target(board, slider, front)
     )
@@ -73,7 +71,7 @@ def _discovers(line: Line, ply: int) -> bool:
     for slider in chess.scan_forward(sliders(before, line.attacker) & ~left):
         opened = board.attacks_mask(slider) & ~before.attacks_mask(slider) & board.occupied_co[board.turn]
         for target in chess.scan_forward(opened):
-            if chess.between(slider, target) & left and _is_target(board, slider, target):
+            if _is_target(board, slider, target):
                 return line.takes(slider, target, after=ply) or _uses_the_tempo(line, ply, target)
     return False
 
@@ -115,8 +113,7 @@ def _takes_pinned(line: Line, ply: int) -> bool:
     capture, board = line.moves[ply + 2], line.boards[ply + 1]
     square = capture.to_square
     return (
-        line.moves[ply + 1].to_square != square
-        and value_at(board, square) >= PIECE
+        value_at(board, square) >= PIECE
         and board.piece_type_at(square) != chess.QUEEN  # nothing is worth more, bar the king
         and _is_pinned(board, square)
         and capture_gain(line.boards[ply + 2], capture.from_square, square) > 0

@@ -106,6 +106,12 @@ def test_a_pawn_is_a_detail_where_more_is_lost(mirrored: bool) -> None:
     ]
 
 
+@both_colors
+def test_nothing_is_missed_by_who_takes_as_much_elsewhere(mirrored: bool) -> None:
+    fen = "4k3/8/8/3n4/8/8/8/n2RK3 w - - 0 1"
+    assert error(fen, "Rxa1", best="Rxd5 Ke7", reply="Ne3", mirrored=mirrored) == []
+
+
 # Mates
 
 
@@ -138,6 +144,20 @@ def test_a_mate_in_the_middle_of_the_board_is_none_of_the_back_rank(mirrored: bo
     ) == ["missed_mate"]
 
 
+@both_colors
+def test_a_mate_is_enough_to_say(mirrored: bool) -> None:
+    # The mating move takes a rook, too.
+    fen = "r5k1/5ppp/8/8/8/4P3/5PPP/R5K1 w - - 0 1"
+    assert error(fen, "e4", best="h3 Kf8", reply="Rxa1#", after=MateIn(-1), mirrored=mirrored) == [
+        "mate",
+        "back_rank_mate",
+    ]
+    fen = "3r2k1/5ppp/8/8/8/8/5PPP/3RR1K1 w - - 0 1"
+    assert error(
+        fen, "h3", best="Rxd8#", reply="Rxd1 Rxd1", before=MateIn(1), after=EVEN, mirrored=mirrored
+    ) == ["missed_mate", "missed_back_rank_mate"]
+
+
 # What an error does wrong itself
 
 SHELTER = "r1bqkb1r/pp1p1p1p/6p1/2pnP1B1/8/3P1N2/PPP2PPP/R2Q1RK1 b kq - 1 10"
@@ -158,6 +178,43 @@ def test_a_pawn_that_opens_the_king(mirrored: bool) -> None:
     # The same pawn, and no attack; another pawn, and the same checks.
     assert error(SHELTER, "f6", best=best, reply="exf6 Nxf6 Qd2", after=WHITE_BETTER, mirrored=mirrored) == []
     assert error(SHELTER, "a6", best=best, reply="Bxd8 Kxd8 Qd2", after=WHITE_BETTER, mirrored=mirrored) == [
+        "hanging_piece"
+    ]
+
+
+@both_colors
+def test_a_king_is_open_to_queens_only(mirrored: bool) -> None:
+    fen = SHELTER.replace("R2Q1RK1", "R4RK1")
+    assert (
+        error(
+            fen,
+            "f6",
+            best="Be7 h3 O-O",
+            reply="exf6 Nxf6 Rfe1+ Kf7 Ne5+ Kg7",
+            after=WHITE_BETTER,
+            mirrored=mirrored,
+        )
+        == []
+    )
+
+
+@both_colors
+def test_a_king_that_walks_out(mirrored: bool) -> None:
+    fen = "r3k2r/pp3ppp/2p5/2b5/4P1b1/PK1P4/1PQB3P/3q4 w kq - 2 23"
+    assert error(
+        fen,
+        "Kc4",
+        best="Qxd1 Bxd1+ Kc4 Bg1",
+        reply="Qxc2+ Bc3 Be6+ Kxc5 Qxd3 Ba5 Qe3+ Kd6",
+        after=MateIn(-6),
+        mirrored=mirrored,
+    ) == ["mate", "king_safety"]
+
+
+@both_colors
+def test_what_is_lost_says_more_than_an_open_king(mirrored: bool) -> None:
+    fen = "r1b2rk1/p1p2ppp/5n2/1p2q3/2Bb4/4N1P1/PP3P1P/RNBQ1RK1 w - - 0 13"
+    assert error(fen, "f4", best="Be2 Bh3 Re1", reply="Bxe3+ Kg2 Bb7+ Rf3 Qh5 Be2", mirrored=mirrored) == [
         "hanging_piece"
     ]
 
@@ -192,7 +249,10 @@ AFTER_E5 = "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2"
         ("rnbqkbnr/ppp2ppp/3p4/4p3/4P3/5N2/PPPP1PPP/RNBQKB1R w KQkq - 0 3", "Ng5", "d4 exd4", True),
         # The knight is attacked, so it moves again.
         ("rnbqkbnr/pppp1ppp/8/8/4p3/5N2/PPPP1PPP/RNBQKB1R w KQkq - 0 3", "Ng5", "d4 exd3", False),
-        # Everything is out: the queen may go.
+        # It takes; the king has moved before; everything is out, so pieces may go.
+        ("rnbqkbnr/ppp1pppp/8/3P4/8/8/PPPP1PPP/RNBQKBNR b KQkq - 0 2", "Qxd5", "Nf6 d4", False),
+        ("rnbq1bnr/ppppkppp/8/4p3/4P3/8/PPPPKPPP/RNBQ1BNR w - - 2 3", "Kd3", "Nf3 Nf6", False),
+        ("r1bqk2r/pppp1ppp/2n2n2/2b1p3/2B1P3/2NPBN2/PPP2PPP/R2QK2R w KQkq - 4 6", "Nd2", "O-O d6", False),
         ("r1bqk2r/pppp1ppp/2n2n2/2b1p3/2B1P3/2N2N2/PPPP1PPP/R1BQK2R w KQkq - 4 5", "Qe2", "O-O d6", False),
     ],
 )
@@ -260,6 +320,8 @@ def feat(
         ("4k3/8/8/3r4/3N4/4P3/8/4K3 w - - 0 1", "Nf3 Ke7", []),
         ("6k1/5ppp/3b4/8/7q/8/5PPP/5RK1 w - - 0 1", "g3 Qd4", ["parried_threat"]),
         ("6k1/5ppp/8/8/7q/8/5PPP/5RK1 w - - 0 1", "g3 Qd4", []),
+        # Out of check, which is no choice.
+        ("4k3/8/8/8/6b1/5N2/8/r3K3 w - - 0 1", "Kf2 Ra2+ Kg3", []),
     ],
 )
 def test_what_a_great_move_does(fen: str, line: str, themes: list[str], mirrored: bool) -> None:
