@@ -104,6 +104,8 @@ async def serve(
             compat_pb2.DESCRIPTOR.services_by_name["CompatService"].full_name,
         )
         metrics.follow(metrics.JOBS_HELD, lambda: runner.jobs)
+        loop = asyncio.get_running_loop()
+        metrics.follow(metrics.TASKS, lambda: len(asyncio.all_tasks(loop)))
         metrics.follow(metrics.WATCHERS, lambda: hub.watchers)
         metrics.follow(metrics.ANALYZERS, lambda: analyzers.connected)
         metrics.follow(metrics.CREDITS, lambda: analyzers.credits)

@@ -41,6 +41,7 @@ GAME_RETRIES = Counter("rookify_game_retries", "Games sent to an analyzer again.
 ANALYZERS = Gauge("rookify_analyzers", "Analyzers connected.")
 CREDITS = Gauge("rookify_stream_credits", "Games that analyzers would take now.")
 OUTSTANDING = Gauge("rookify_games_outstanding", "Games at analyzers.")
+TASKS = Gauge("rookify_tasks", "Tasks of the event loop.")
 WATCHERS = Gauge("rookify_watchers", "WatchSync streams open.")
 EVENT_DELAY = Histogram(
     "rookify_event_delay_seconds", "From a change's commit to its event's sending.", buckets=_DELAY_BUCKETS
