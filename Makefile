@@ -13,8 +13,8 @@ SLOW := $(sort $(dir $(wildcard tests/e2e/test_*.py tests/fault/test_*.py)))
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser chaos check lint lint-code lint-imports lint-protos lint-files test-fast \
-	bench $(BENCHES) proto gateway openapi env-example requirements clean
+.PHONY: help setup demo up test test-supabase browser chaos check lint lint-code lint-imports lint-protos lint-files \
+	test-fast bench $(BENCHES) proto gateway openapi env-example requirements clean
 
 help: ## Show this
 	@echo "usage: make TARGET"
@@ -44,6 +44,9 @@ browser: # what the browser tests drive
 
 test-fast: setup # unit and contract only
 	$(PYTEST) -n $(WORKERS) tests/unit tests/contract
+
+test-supabase: setup ## The store's tests over a real stack: SUPABASE_URL, _SERVICE_ROLE_KEY, _DB_URL of `supabase start`
+	ROOKIFY_TEST_STACK=1 $(PYTEST) tests/contract/test_store.py tests/contract/test_moments_store.py
 
 chaos: setup ## Kill, stop and cut off everything at random while syncs run (ARGS="--minutes 5 --seed 1")
 	GRPC_VERBOSITY=ERROR $(PY) -m tests.fault.chaos $(ARGS)

@@ -7,30 +7,31 @@ over the real stack that `supabase start` brings up.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.store import Store
-from orchestrator.store.supabase import SupabaseTransport
 from tests.support.postgres import Database
 from tests.support.postgrest import SECRET_KEY, PostgrestStandIn
+from tests.support.stack import Stack, stack_asked_for
 
-TRANSPORTS = ("postgres", "supabase")
+# "stack": the API that is really there.
+TRANSPORTS = ("stack",) if stack_asked_for() else ("postgres", "supabase")
 
 
 @asynccontextmanager
 async def opened_store(transport: str, database: Database) -> AsyncIterator[Store]:
-    if transport == "postgres":
-        async with PostgresTransport(database.app_conninfo) as opened:
-            yield Store(opened)
-        return
-    async with (
-        PostgrestStandIn(database.app_conninfo) as server,
-        SupabaseTransport(server.url, SECRET_KEY) as opened,
-    ):
-        yield Store(opened)
+    async with AsyncExitStack() as opened:
+        if transport == "postgres":
+            yield Store(await opened.enter_async_context(PostgresTransport(database.app_conninfo)))
+            return
+        stack = stack_asked_for()
+        if stack is None:
+            server = await opened.enter_async_context(PostgrestStandIn(database.app_conninfo))
+            stack = Stack(server.url, SECRET_KEY, database.owner_conninfo)
+        yield Store(await opened.enter_async_context(stack.transport()))
 
 
 @pytest.fixture(params=TRANSPORTS)
