@@ -1,5 +1,7 @@
 """No secret in any log, table or answer: real processes at their most talkative, in good times and bad.
 
+All of it by mutual TLS, as in production.
+
 The secrets have forms that the logs' redaction does not know, so that it is not what hides them here.
 """
 
@@ -28,6 +30,8 @@ from orchestrator.tokens import mint_token
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
 from servicekit.status import from_rpc_error
+from servicekit.tls import ClientSecurity
+from tests.support.certificates import Authority
 from tests.support.faults_services import free_address, service
 from tests.support.orchestrator import PLAYER, Client
 from tests.support.platforms.__main__ import SHIPPED
@@ -40,6 +44,8 @@ pytestmark = pytest.mark.timeout(180)
 USER = uuid4()
 PASSWORD = "db-pass-Wq4eR7tY2u"
 SIGNING = "signing-Vq3xw8Kz1pYd6Rt5Lm2Nb7HcTg9"
+AUTHORITY = Authority("ca")
+PAIR = AUTHORITY.make("127.0.0.1")
 SECRETS = {
     "the lichess token": "lichessGd82kQw0Zx",
     "a lichess token that was revoked": "revokedPq71mNc4Yt",
@@ -49,6 +55,7 @@ SECRETS = {
     "the database's password": PASSWORD,
     "the Fernet key": base64.urlsafe_b64encode(b"a Fernet key of thirty-two bytes").decode(),
     "the user's token": mint_token(SIGNING, str(USER)),
+    "a private key": PAIR.key.decode().splitlines()[1],
     "a token of nobody": mint_token("another secret, which nobody knows", str(USER)),
 }
 
@@ -160,10 +167,17 @@ async def test_no_secret_is_told_to_anybody(postgres: EmbeddedPostgres, tmp_path
         given = dict(settings(postgres, tmp_path, lichess))
         listen, analyzer_at = free_address(), free_address()
         given |= {"ROOKIFY_LISTEN": listen, "ROOKIFY_ANALYZERS": analyzer_at}
+        ca, (cert, key) = str(AUTHORITY.write(tmp_path)), map(str, PAIR.write(tmp_path, "all"))
+        server = {"CERT": cert, "KEY": key, "CLIENT_CA": ca}
+        client = {"CA": ca, "CLIENT_CERT": cert, "CLIENT_KEY": key}
+        given |= {f"ROOKIFY_TLS_{name}": path for name, path in server.items()}
+        given |= {f"ROOKIFY_ANALYZER_TLS_{name}": path for name, path in client.items()}
         command = {"ROOKIFY_ORCHESTRATOR": listen, "ROOKIFY_LOG_LEVEL": "debug"}
+        command |= {f"ROOKIFY_TLS_{name}": path for name, path in client.items()}
+        security = ClientSecurity(ca=Path(ca), cert=Path(cert), key=Path(key))
         async with (
             service("orchestrator", tmp_path / "orchestrator.log", listen, **given) as orchestrator,
-            grpc.aio.insecure_channel(listen) as channel,
+            await security.channel(listen, "127.0.0.1", ()) as channel,
         ):
             user = Client(channel, USER, SECRETS["the user's token"])
             service_key = Client(channel, USER, SECRETS["the service key"])
@@ -176,6 +190,7 @@ async def test_no_secret_is_told_to_anybody(postgres: EmbeddedPostgres, tmp_path
             assert encrypted.startswith("gAAAA")
             heard.add("the tables while it runs", await tables(postgres))
             own = {"ROOKIFY_ANALYZER_LISTEN": analyzer_at, "ROOKIFY_ENGINE_WORKERS": "1"}
+            own |= {f"ROOKIFY_ANALYZER_TLS_{name}": path for name, path in server.items()}
             async with service(
                 "analyzer", tmp_path / "analyzer.log", analyzer_at, ROOKIFY_LOG_LEVEL="debug", **own
             ):
@@ -217,11 +232,12 @@ async def test_no_secret_is_told_to_anybody(postgres: EmbeddedPostgres, tmp_path
                 heard.add(f"rookify {arguments[0]}", done.out + done.err)
 
             await postgres.stop()
-            failure = await heard.call(user, "StartSync", request(SECRETS["the lichess token"]))
+            failure, _ = await asyncio.gather(
+                heard.call(user, "StartSync", request(SECRETS["the lichess token"])),
+                fails_to_start(heard, tmp_path, given),
+            )
             assert failure.code is grpc.StatusCode.UNAVAILABLE
             await orchestrator.says("lost the database's notifications")
-        await fails_to_start(heard, tmp_path, given)
-
         heard.add("the files of the services", logs(tmp_path, postgres))
     assert heard.leaks() == []
     assert "call finished" in heard.said["the files of the services"], "there was something to look through"
