@@ -20,8 +20,11 @@ from servicekit.settings import FILE_SUFFIX, is_secret, variable_of
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / ".env.example"
 # Each module that holds settings, and how the file speaks of its owner.
-MODULES = {"orchestrator.settings": "The orchestrator", "analyzer.settings": "The analyzer"}
-TITLES = {"ClientSettings": "The command line"}
+MODULES = {
+    "orchestrator.settings": "The orchestrator",
+    "orchestrator.client_settings": "The command line",
+    "analyzer.settings": "The analyzer",
+}
 WIDTH = 110
 
 HEADER = """\
@@ -61,7 +64,7 @@ def settings_classes() -> Iterator[type[BaseSettings]]:
 
 
 def _title(settings: type[BaseSettings]) -> str:
-    return TITLES.get(settings.__name__) or MODULES[settings.__module__]
+    return MODULES[settings.__module__]
 
 
 def block(variable: str, field: FieldInfo) -> str:

@@ -10,7 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from analyzer.settings import Settings as AnalyzerSettings
-from orchestrator.settings import ClientSettings, Settings
+from orchestrator.client_settings import ClientSettings
+from orchestrator.settings import Settings
 from scripts import env_example
 from servicekit.errors import ConfigurationError
 from servicekit.settings import is_secret, load_settings, variable_of

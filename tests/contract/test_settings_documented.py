@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from orchestrator.settings import ClientSettings, Settings
+from orchestrator.client_settings import ClientSettings
+from orchestrator.settings import Settings
 from scripts import env_example
 from servicekit.settings import variable_of
 

@@ -17,6 +17,7 @@ import pytest
 import structlog
 from grpc_health.v1 import health_pb2
 
+from orchestrator.__main__ import serve
 from orchestrator.analyzers import pool as pool_module
 from orchestrator.analyzers.base import AnalyzedGame, GameToAnalyze
 from orchestrator.analyzers.pool import AnalyzerPool
@@ -26,6 +27,7 @@ from orchestrator.tokens import mint_token
 from servicekit import probe
 from servicekit.errors import ConfigurationError
 from servicekit.interceptors import ErrorInterceptor
+from servicekit.plaintext import refuse_plaintext_url
 from servicekit.server import GrpcServer
 from servicekit.tls import ClientSecurity, ServerSecurity, handshake_trouble
 from tests.support.certificates import DAY, Authority
@@ -329,6 +331,22 @@ class TestPlaintext:
                 assert await server.start()
             finally:
                 await server.stop(0)
+
+    @pytest.mark.parametrize("variable", ["ROOKIFY_LICHESS_URL", "OPENAI_BASE_URL"])
+    def test_no_url_that_gets_a_secret_leaves_loopback_without_tls(self, variable: str) -> None:
+        for url in ("https://example.org", "http://127.0.0.1:8080/v1", "http://[::1]/", ""):
+            refuse_plaintext_url(variable, url, allowed=False)
+        with pytest.raises(
+            ConfigurationError, match=f"{variable}: ollama.*use https.*ROOKIFY_ALLOW_PLAINTEXT"
+        ):
+            refuse_plaintext_url(variable, "http://ollama:11434/v1", allowed=False)
+        refuse_plaintext_url(variable, "http://ollama:11434/v1", allowed=True)
+
+    async def test_an_orchestrator_does_not_start_so(self) -> None:
+        fields = {"jwt_secret": SECRET, "lichess_url": "http://lichess.example.org"}
+        settings = Settings(_env_file=None, **fields)  # type: ignore[call-arg, arg-type]
+        with pytest.raises(ConfigurationError, match=r"ROOKIFY_LICHESS_URL: lichess\.example\.org is"):
+            await serve(settings, asyncio.Event())
 
     @pytest.mark.parametrize("targets", ["analyzer:50061", "127.0.0.1:1,192.0.2.1:50061"])
     async def test_the_orchestrator_does_not_call_analyzers_elsewhere_without_tls(

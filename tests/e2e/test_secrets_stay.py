@@ -50,6 +50,7 @@ SECRETS = {
     "the lichess token": "lichessGd82kQw0Zx",
     "a lichess token that was revoked": "revokedPq71mNc4Yt",
     "the signing secret": SIGNING,
+    "the LLM's key": "llm-key-Hs8dK2fL5gQ9wZ",
     "the legacy secret": "legacy-Zt5vB0nMq8Xc2Ls7Kd4Jf6HgWe3",
     "the service key": "service-key-Mn6bV3cX9zLk1Jh",
     "the database's password": PASSWORD,
@@ -147,6 +148,8 @@ def settings(postgres: EmbeddedPostgres, folder: Path, lichess: LichessServer) -
         "SUPABASE_JWT_SECRET": SECRETS["the legacy secret"],
         "SUPABASE_JWT_ISSUER": "https://project.example.org/auth/v1",
         "ROOKIFY_LICHESS_URL": lichess.url,
+        "OPENAI_API_KEY": SECRETS["the LLM's key"],
+        "OPENAI_BASE_URL": f"{lichess.url}/v1",  # whose answer to it is 404
         "ROOKIFY_LOG_LEVEL": "debug",
         "ROOKIFY_LOG_FORMAT": "json",
         "ROOKIFY_SHUTDOWN_GRACE": "2",

@@ -39,6 +39,7 @@ from servicekit import logs
 from servicekit.errors import ConfigurationError
 from servicekit.interceptors import ErrorInterceptor
 from servicekit.metrics import serving
+from servicekit.plaintext import refuse_plaintext_url
 from servicekit.server import GrpcServer, stop_signals
 from servicekit.tracing import exporting
 
@@ -52,6 +53,12 @@ async def serve(
 ) -> None:
     """Until `stop` is set; `on_ready` is told the port. Raises ConfigurationError where it cannot start."""
     verifier = token_verifier(settings)
+    # Users' lichess tokens go to the one, a key to the other.
+    for variable, url in (
+        ("ROOKIFY_LICHESS_URL", settings.lichess_url),
+        ("OPENAI_BASE_URL", settings.openai_base_url),
+    ):
+        refuse_plaintext_url(variable, url, allowed=settings.allow_plaintext)
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(verifier.aclose)

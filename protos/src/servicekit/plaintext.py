@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from servicekit.errors import ConfigurationError
 
@@ -29,3 +30,10 @@ def refuse_plaintext(what: str, host: str, *, allowed: bool, instead: str = "use
             f"{SETTING}=true where the network itself keeps secrets (a service mesh, containers of one host)",
             reason="PLAINTEXT",
         )
+
+
+def refuse_plaintext_url(variable: str, url: str, *, allowed: bool) -> None:
+    """The same for the URL of a setting, where it is one of `http`."""
+    parts = urlsplit(url)
+    if parts.scheme == "http":
+        refuse_plaintext(f"{variable}: {parts.hostname}", parts.hostname or "", allowed=allowed)

@@ -9,7 +9,7 @@ from orchestrator.auth.verifier import LEGACY_API_KEY_ISSUER, Issuer, TokenVerif
 from orchestrator.settings import Settings
 from orchestrator.tokens import ISSUER
 from servicekit.errors import ConfigurationError
-from servicekit.plaintext import refuse_plaintext
+from servicekit.plaintext import refuse_plaintext_url
 
 _LEAST_CHARACTERS = 32  # HS256 wants at least the 32 bytes of its hash (RFC 7518, 3.2)
 
@@ -69,6 +69,5 @@ def _checked(url: str, settings: Settings) -> str:
         parsed = httpx.URL()
     if parsed.scheme not in ("https", "http") or not parsed.host:
         raise ConfigurationError(f"{variable} is no URL such as https://PROJECT.supabase.co")
-    if parsed.scheme == "http":
-        refuse_plaintext(f"{variable}: {parsed.host}", parsed.host, allowed=settings.allow_plaintext)
+    refuse_plaintext_url(variable, url, allowed=settings.allow_plaintext)
     return url

@@ -16,7 +16,8 @@ import grpc.aio
 import jwt
 
 from orchestrator.cli.failures import as_failure
-from orchestrator.settings import ClientSettings, load_settings
+from orchestrator.client_settings import ClientSettings
+from orchestrator.settings import load_settings
 from rookify.sync.v1 import sync_pb2_grpc
 from servicekit.errors import ConfigurationError, FailedPrecondition, NotFound
 from servicekit.plaintext import is_loopback

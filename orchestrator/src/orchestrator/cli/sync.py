@@ -17,8 +17,9 @@ from orchestrator.cli.options import UserOption
 from orchestrator.cli.output import note, say
 from orchestrator.cli.render import job_title
 from orchestrator.cli.watch import Ended, finish, watch_to_end
+from orchestrator.client_settings import ClientSettings
 from orchestrator.domain import Color, GameResult, Platform, TimeClass
-from orchestrator.settings import ClientSettings, load_settings
+from orchestrator.settings import load_settings
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2
 

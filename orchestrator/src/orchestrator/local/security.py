@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import grpc.aio
 
-from orchestrator.settings import ClientSettings, Settings, load_settings
+from orchestrator.client_settings import ClientSettings
+from orchestrator.settings import Settings, load_settings
 from servicekit.certificates import read_identity
 from servicekit.errors import ConfigurationError
 from servicekit.tls import Options
