@@ -149,7 +149,7 @@ def settings(postgres: EmbeddedPostgres, folder: Path, lichess: LichessServer) -
         "SUPABASE_JWT_ISSUER": "https://project.example.org/auth/v1",
         "ROOKIFY_LICHESS_URL": lichess.url,
         "OPENAI_API_KEY": SECRETS["the LLM's key"],
-        "OPENAI_BASE_URL": f"{lichess.url}/v1",  # whose answer to it is 404
+        "OPENAI_BASE_URL": f"{lichess.url}/v1",  # which refuses it
         "ROOKIFY_LOG_LEVEL": "debug",
         "ROOKIFY_LOG_FORMAT": "json",
         "ROOKIFY_SHUTDOWN_GRACE": "2",
