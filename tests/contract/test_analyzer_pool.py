@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
 from orchestrator.analyzers import pool as pool_module
-from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze
+from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze, KnownPly
 from orchestrator.analyzers.pool import MAX_LOSSES, MAX_TRIES, AnalyzerPool
 from rookify.analysis.v1 import analysis_pb2 as pb
 from tests.support.scripted_analyzer import ScriptedAnalyzer, analyzed, failed
@@ -70,6 +71,25 @@ async def test_jobs_take_turns_on_the_wire() -> None:
             analyzer.release()
         await asyncio.gather(*first, *second)
         assert [g.job_id for g in analyzer.games] == [str(job) for job in (A, A, B, A, B, A)]
+
+
+async def test_what_is_known_from_the_analyzers_engine_goes_with_the_game() -> None:
+    ours = KnownPly(0, {"centipawns": -12}, ["e2e4", "e7e5"], depth=11, nodes=9_000)
+    mate = KnownPly(1, {"mate_in": 3}, ["d8h4"], depth=0, nodes=0)
+    other = KnownPly(0, {"centipawns": 99}, ["a2a3"], depth=20, nodes=1)
+    async with ScriptedAnalyzer() as analyzer, running(analyzer) as pool:
+        await outcomes(pool, replace(game(), known={"script": [ours, mate], "another": [other]}))
+        assert list(analyzer.games[0].known) == [
+            pb.KnownEvaluation(
+                ply=0,
+                score=pb.Score(centipawns=-12),
+                best_uci="e2e4",
+                best_line_uci=["e2e4", "e7e5"],
+                depth=11,
+                nodes=9_000,
+            ),
+            pb.KnownEvaluation(ply=1, score=pb.Score(mate_in=3), best_uci="d8h4", best_line_uci=["d8h4"]),
+        ]
 
 
 async def test_games_go_to_every_analyzer() -> None:

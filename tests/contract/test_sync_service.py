@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import chess
 import grpc
 import grpc.aio
 import psycopg
 import pytest
 from google.protobuf import duration_pb2
 
+from orchestrator.sync.openings import opening_of
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
 from servicekit.status import RpcFailure, from_rpc_error
@@ -98,6 +100,33 @@ class TestTheMainJob:
             assert (second.games_found, second.games_skipped) == (first.games_found, first.games_found)
             assert second.status == pb.SYNC_STATUS_COMPLETED
             assert len(analyzer.games) == sent
+
+    async def test_what_one_sync_found_goes_out_with_the_games_of_the_next(self, run: Running) -> None:
+        def script(game: analysis_pb2.Game) -> analysis_pb2.AnalyzeGamesResponse:
+            moves = [
+                analysis_pb2.MoveAnalysis(
+                    san=san, score_before=analysis_pb2.Score(centipawns=20), best_line_uci=["e2e4"], depth=9
+                )
+                for san in (opening_of(game.pgn) or "e4").split()
+            ]
+            return analysis_pb2.AnalyzeGamesResponse(
+                analysis=analysis_pb2.GameAnalysis(
+                    game_id=game.game_id,
+                    start_fen=chess.STARTING_FEN,
+                    moves=moves,
+                    engine=analysis_pb2.EngineReport(engine="script"),
+                )
+            )
+
+        async with run(script) as (orchestrator, analyzer):
+            first, second = await orchestrator.user(), await orchestrator.user()
+            await first.ended((await first.start()).id)
+            sent = len(analyzer.games)
+            await second.ended((await second.start()).id)
+            again = [game for game in analyzer.games[sent:] if opening_of(game.pgn)]
+            assert all(game.known[0].ply == 0 for game in again)
+            assert sum(len(game.known) for game in again) > 2 * len(again)
+            assert all(known.score.centipawns == 20 for game in again for known in game.known)
 
     async def test_every_game_failing_fails_the_sync(self, run: Running) -> None:
         def script(game: analysis_pb2.Game) -> analysis_pb2.AnalyzeGamesResponse:

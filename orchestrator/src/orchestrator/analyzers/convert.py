@@ -16,8 +16,20 @@ PRESETS = {
 }
 
 
-def game_message(game: GameToAnalyze, wire_id: str) -> pb.Game:
-    return pb.Game(game_id=wire_id, job_id=str(game.job_id), pgn=game.pgn)
+def game_message(game: GameToAnalyze, wire_id: str, engine: str) -> pb.Game:
+    """With what is known from the engine that will search it; another one's scores are another scale."""
+    known = [
+        pb.KnownEvaluation(
+            ply=each.ply,
+            score=json_format.ParseDict(dict(each.score), pb.Score(), ignore_unknown_fields=True),
+            best_uci=each.best_line[0],
+            best_line_uci=each.best_line,
+            depth=each.depth,
+            nodes=each.nodes,
+        )
+        for each in game.known.get(engine, ())
+    ]
+    return pb.Game(game_id=wire_id, job_id=str(game.job_id), pgn=game.pgn, known=known)
 
 
 def failure_reason(reason: pb.GameFailure.Reason.ValueType) -> str:

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 if TYPE_CHECKING:  # generic for the type checker only
     Call = grpc.aio.StreamStreamCall[pb.AnalyzeGamesRequest, pb.AnalyzeGamesResponse]
 Answer = pb.GameAnalysis | pb.GameFailure
+_INFO_SECONDS = 5.0  # for an analyzer to say which engine it has; it answers from memory
 
 
 class AnalyzerStream:
@@ -46,6 +47,7 @@ class AnalyzerStream:
         self._open_channel = open_channel
         self.free = 0  # granted and not spent
         self.draining = False
+        self.engine = ""  # its name and version; empty: not known yet
         self.outstanding: dict[str, Ticket] = {}
         self._silence = silence.total_seconds()
         self._heard = time.monotonic()
@@ -75,7 +77,7 @@ class AnalyzerStream:
         wire_id = f"{ticket.game.game_id}/{next(self._serial)}"
         self.outstanding[wire_id] = ticket
         budget = pb.SearchBudget(preset=PRESETS[ticket.game.preset])
-        batch = pb.GameBatch(games=[game_message(ticket.game, wire_id)], budget=budget)
+        batch = pb.GameBatch(games=[game_message(ticket.game, wire_id, self.engine)], budget=budget)
         self._requests.put_nowait(pb.AnalyzeGamesRequest(batch=batch))
 
     def cancel(self, job_id: UUID) -> None:
@@ -90,7 +92,12 @@ class AnalyzerStream:
         Raises `grpc.aio.AioRpcError` where it broke, and what `open_channel` raises.
         """
         async with await self._open_channel() as channel:
-            call = analysis_pb2_grpc.AnalysisServiceStub(channel).AnalyzeGames()
+            stub = analysis_pb2_grpc.AnalysisServiceStub(channel)
+            # Without an answer games go out as well, only without what is known.
+            with suppress(grpc.aio.AioRpcError):
+                info = await stub.GetAnalyzerInfo(pb.GetAnalyzerInfoRequest(), timeout=_INFO_SECONDS)
+                self.engine = info.engine
+            call = stub.AnalyzeGames()
             helpers = [asyncio.create_task(self._write(call)), asyncio.create_task(self._watch_silence(call))]
             try:
                 async for message in call:

@@ -21,6 +21,7 @@ FUNCTIONS = frozenset(
         "get_sync_jobs",
         "get_usage_v2",
         "get_user",
+        "known_positions",
         "list_finished_games",
         "list_game_analyses",
         "list_games_by_offset",

@@ -1,14 +1,14 @@
-"""What those who run the system ask of the database: usage, figures, the audit, histories, its own state."""
+"""What those who run the system ask of the database: figures, audit, cleaning, histories, its own state."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from orchestrator.store.caller import Caller
-from orchestrator.store.rows import DatabaseReport, Finding, JobEvent, Limits, Usage
+from orchestrator.store.rows import DatabaseReport, Finding, JobEvent, Limits, SyncJob, Usage
 from orchestrator.store.transport import AsJson
 
 
@@ -24,6 +24,15 @@ class OperatorCalls(Caller):
         """Every breach of the compliance rules, and what the original application left that fits none."""
         breaches = await self._all(Finding, "audit_sync_jobs", p_limits=AsJson(dataclasses.asdict(limits)))
         return breaches + await self._all(Finding, "audit_adopted")
+
+    async def cleanup_stuck_sync_jobs(self, older_than: timedelta, *, dry_run: bool) -> list[SyncJob]:
+        """Those without progress for so long are failed; with `dry_run` only named."""
+        return await self._all(
+            SyncJob,
+            "cleanup_stuck_sync_jobs",
+            p_older_than_seconds=older_than.total_seconds(),
+            p_dry_run=dry_run,
+        )
 
     async def list_sync_job_events(self, sync_job_id: UUID) -> list[JobEvent]:
         """The job's history, oldest first; empty for an unknown job."""

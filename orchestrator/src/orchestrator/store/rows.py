@@ -101,6 +101,18 @@ class QueuedGame:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownPosition:
+    """A row of `position_evaluations`: an engine's evaluation behind `moves` from the usual start."""
+
+    moves: str  # "e4 e5 Nf3"; empty: the start
+    engine: str
+    score: Mapping[str, Any]  # rookify.analysis.v1.Score as proto JSON
+    best_line: Sequence[str]  # UCI, at least one move
+    depth: int
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
 class FinishedGame:
     """A game of a job that was analyzed or failed; `finished_ordinal` counts from 1, in order of ending."""
 

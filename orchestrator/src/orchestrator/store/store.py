@@ -13,6 +13,7 @@ from orchestrator.store.caller import WORK_PATIENCE, leased, parsed, portions
 from orchestrator.store.moment_rows import LlmBudget
 from orchestrator.store.moments import MomentCalls
 from orchestrator.store.operations import OperatorCalls
+from orchestrator.store.positions import PositionCalls
 from orchestrator.store.rows import (
     Claim,
     FinishedGame,
@@ -30,7 +31,7 @@ from orchestrator.store.transport import AsJson, Change, Pace
 from servicekit.errors import NotFound
 
 
-class Store(MomentCalls, OperatorCalls):
+class Store(MomentCalls, OperatorCalls, PositionCalls):
     """Raises what `Transport.call` raises."""
 
     def patient(self) -> Store:
@@ -127,14 +128,6 @@ class Store(MomentCalls, OperatorCalls):
 
     async def fail_sync_job(self, sync_job_id: UUID, reason: str) -> SyncJob:
         return await self._one(SyncJob, "fail_sync_job", p_sync_job_id=sync_job_id, p_reason=reason)
-
-    async def cleanup_stuck_sync_jobs(self, older_than: timedelta, *, dry_run: bool) -> list[SyncJob]:
-        return await self._all(
-            SyncJob,
-            "cleanup_stuck_sync_jobs",
-            p_older_than_seconds=older_than.total_seconds(),
-            p_dry_run=dry_run,
-        )
 
     # What a worker writes
 

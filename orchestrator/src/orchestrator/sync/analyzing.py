@@ -11,6 +11,7 @@ from uuid import UUID
 from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze
 from orchestrator.store.rows import Claim, SyncJob
 from orchestrator.store.store import Store
+from orchestrator.sync.openings import KnownOpenings, opening_of
 from servicekit.errors import RookifyError
 
 _PAGE = 25  # PGNs read at a time: about 100 KB
@@ -103,9 +104,15 @@ async def _feed(
     while taken == _PAGE:
         games = await store.take_games(claim, ordinal, _PAGE)
         taken = len(games)
+        openings = {game.game_id: opening_of(game.pgn) for game in games}
+        known = KnownOpenings(
+            await store.known_positions([each for each in openings.values() if each is not None], job.preset)
+        )
         for game in games:
             await outcomes.room()
-            outcome = await analyzers.submit(GameToAnalyze(job.id, game.game_id, game.pgn, job.preset))
+            outcome = await analyzers.submit(
+                GameToAnalyze(job.id, game.game_id, game.pgn, job.preset, known.of(openings[game.game_id]))
+            )
             submitted.add(outcome)
             outcome.add_done_callback(ended)
             ordinal = game.ordinal
