@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from uuid import UUID, uuid4
 
@@ -95,12 +95,12 @@ class Asker:
         told = Told()
         tokens = self._policy.tokens_per_request
         requests = await self._plan(asking, choices, others, budget, tokens, told)
-        again = self._read(await self._send(requests, asking.over), told)
+        again = await self._read(await self._send(requests, asking.over), told)
         if again and not asking.over.is_set():
             # In smaller groups: what was cut off or confused has more room.
             choices = [choice for choice, _ in again]
             requests = await self._plan(asking, choices, (), budget, tokens // 2, told)
-            again = self._read(await self._send(requests, asking.over), told)
+            again = await self._read(await self._send(requests, asking.over), told)
         told.unexplained += again
         return told
 
@@ -115,7 +115,7 @@ class Asker:
     ) -> list[_Request]:
         """What is to be sent: neither known already, nor beyond the budget."""
         rating, model = asking.rating, self._llm.model
-        planned = [self._request(uuid4(), group, rating) for group in self.groups(choices, rating, tokens)]
+        planned = await asyncio.to_thread(self._requests, choices, rating, tokens)
         plan = await self._store.plan_explanations(
             asking.claim,
             model,
@@ -130,19 +130,23 @@ class Asker:
             told.explained += hits
             told.usage.append(LlmCall(uuid4(), model, "cached", len(hits), len(hits)))
         granted = [each.id for each in planned if each.id in plan.granted]
-        groups = self.groups([each for each in choices if _key(each) not in known], rating, tokens)
-        for group in groups[len(granted) :]:
+        unknown = [each for each in choices if _key(each) not in known]
+        requests = await asyncio.to_thread(self._requests, unknown, rating, tokens) if hits else planned
+        for each in requests[len(granted) :]:
             why = f"the LLM's budget was used up ({(plan.over or 'no budget').replace('_', ' ')})"
-            told.unexplained += [(choice, why) for choice in group]
-        told.usage += [LlmCall(unused, model, "not_sent", 0) for unused in granted[len(groups) :]]
+            told.unexplained += [(choice, why) for choice in each.choices]
+        told.usage += [LlmCall(unused, model, "not_sent", 0) for unused in granted[len(requests) :]]
         return [
-            self._request(number, group, rating)
-            for number, group in zip(granted, groups, strict=False)  # either may be the longer
+            replace(each, id=number)
+            for number, each in zip(granted, requests, strict=False)  # either may be the longer
         ]
 
-    def _request(self, number: UUID, group: Sequence[Choice], rating: int) -> _Request:
-        moments = [each.candidate for each in group]
-        return _Request(number, group, request.build(moments, rating, self._policy.tokens_per_answer))
+    def _requests(self, choices: Sequence[Choice], rating: int, tokens: int) -> list[_Request]:
+        answer_tokens = self._policy.tokens_per_answer
+        return [
+            _Request(uuid4(), group, request.build([each.candidate for each in group], rating, answer_tokens))
+            for group in self.groups(choices, rating, tokens)
+        ]
 
     async def _send(self, requests: Sequence[_Request], over: asyncio.Event) -> list[tuple[_Request, Answer]]:
         """Each with its answer; those that had none when it was `over` were abandoned."""
@@ -168,14 +172,15 @@ class Asker:
             for each, task in zip(requests, tasks, strict=True)
         ]
 
-    def _read(self, answers: Sequence[tuple[_Request, Answer]], told: Told) -> list[tuple[Choice, str]]:
+    async def _read(self, answers: Sequence[tuple[_Request, Answer]], told: Told) -> list[tuple[Choice, str]]:
         """Puts what came into `told`; what is worth asking again, with what was wrong."""
         again: list[tuple[Choice, str]] = []
         for each, came in answers:
             outcome, checked = came.outcome, Checked()
             if outcome is Outcome.ANSWERED:
                 try:
-                    checked = answer.check(came.content, [choice.candidate for choice in each.choices])
+                    candidates = [choice.candidate for choice in each.choices]
+                    checked = await asyncio.to_thread(answer.check, came.content, candidates)
                 except WrongShape:
                     outcome = Outcome.WRONG_SHAPE
             for place, choice in enumerate(each.choices):

@@ -77,25 +77,28 @@ class Prompt:
 def build(moments: Sequence[Candidate], rating: int, answer_tokens: int = ANSWER_TOKENS) -> Prompt:
     """Ids count from 1, in the order of `moments`; `answer_tokens` are for each of them."""
     items = [_moment(number, candidate, rating) for number, candidate in enumerate(moments, start=1)]
-    return Prompt(
-        system=_SYSTEM,
-        user=json.dumps(items, ensure_ascii=True, separators=(",", ":")),
-        schema=SCHEMA,
-        most_output_tokens=answer_tokens * len(moments),
-    )
+    return Prompt(_SYSTEM, _json(items), SCHEMA, answer_tokens * len(moments))
 
 
 def groups(
     moments: Sequence[Candidate], rating: int, tokens: int, answer_tokens: int = ANSWER_TOKENS
 ) -> list[list[Candidate]]:
     """The moments in their order, as many to a request as its budget of tokens holds; at least one."""
+    most = tokens - build([], rating).tokens
     grouped: list[list[Candidate]] = []
-    for candidate in moments:
-        if grouped and build([*grouped[-1], candidate], rating, answer_tokens).tokens <= tokens:
-            grouped[-1].append(candidate)
-        else:
-            grouped.append([candidate])
+    used = 0
+    for number, candidate in enumerate(moments, start=1):
+        needs = len(_json(_moment(number, candidate, rating))) // _CHARS_PER_TOKEN + 1 + answer_tokens
+        if not grouped or used + needs > most:
+            grouped.append([])
+            used = 0
+        grouped[-1].append(candidate)
+        used += needs
     return grouped
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
 def _moment(number: int, candidate: Candidate, rating: int) -> dict[str, Any]:

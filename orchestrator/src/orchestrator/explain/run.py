@@ -124,8 +124,12 @@ class JobExplainer:
     def _is_due(self) -> bool:
         """Whether there are games enough for another round."""
         least, most = _ROUND_GAMES
-        ended = self._job.games_analyzed + self._job.games_failed
-        return ended - self._read_to >= max(least, min(most, self._job.games_found // 2))
+        return self._ended - self._read_to >= max(least, min(most, self._job.games_found // 2))
+
+    @property
+    def _ended(self) -> int:
+        """The last finished_ordinal that is known of."""
+        return self._job.games_analyzed + self._job.games_failed
 
     # Reading, and the templates
 
@@ -142,7 +146,7 @@ class JobExplainer:
             if self._asker is not None:
                 self._fresh += choices
             await self._write(moments)
-            if len(rows) < _PAGE:
+            if len(rows) < _PAGE or self._read_to >= self._ended:
                 return
 
     async def _meet_the_player(self, rows: Sequence[CandidateGame]) -> None:
@@ -178,7 +182,7 @@ class JobExplainer:
             per_game=self._policy.moments_per_game(self._band),
             taken=self._taken,
         )
-        groups = self._asker.groups(choices, self._rating)[: max(0, calls)]
+        groups = (await asyncio.to_thread(self._asker.groups, choices, self._rating))[: max(0, calls)]
         if not last:
             groups = groups[:-1]
         chosen = [each for group in groups for each in group]

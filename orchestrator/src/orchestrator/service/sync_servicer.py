@@ -101,6 +101,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             bounds |= {
                 "llm_calls_per_sync": budget.calls_per_job,
                 "llm_tokens_per_sync": budget.tokens_per_job,
+                "llm_tokens_per_game": self._settings.llm_tokens_per_game,
             }
         return pb.GetQuotaResponse(
             quotas=[

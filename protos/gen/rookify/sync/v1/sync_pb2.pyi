@@ -754,6 +754,9 @@ class Quota(message.Message):
     games_per_day: games analyzed since midnight UTC.
     queued_jobs: jobs of all users that wait for a worker.
     months_per_sync: how many months one sync may span; nothing is used up.
+    llm_calls_per_day, llm_tokens_per_day: of the LLM for the user's explanations since midnight UTC, what is
+    under way included; llm_calls_per_sync, llm_tokens_per_sync, llm_tokens_per_game: how many of these one sync,
+    or on average one game of it, may take; nothing is used up. Only where an LLM explains.
     Other names may come; show what is not known as it stands.
     """
     limit: builtins.int
