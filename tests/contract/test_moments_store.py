@@ -100,8 +100,8 @@ class TestCandidates:
         claim = await analyzed(store)
         (game,) = await candidates(store, claim)
         assert (game.user_color, game.rating, game.opening_eco) == ("white", 2000, "C20")
-        assert [move["san"] for move in game.moves] == ["Qh5", "Qxf7+", "Nf3"]  # in the order of the game
-        blunder = game.moves[1]
+        assert [move["san"] for move in game.moves] == ["Qxf7+"]  # the others are the engine's own
+        blunder = game.moves[0]
         assert blunder["themes"] == ["bad_trade"]
         assert blunder["previous_uci"] == "b8c6"
         assert blunder["reply_line_uci"] == ["e8f7"]
@@ -121,6 +121,14 @@ class TestCandidates:
         claim = await analyzed(store, moves=played(SANS, scores, mistakes | great))
         (game,) = await candidates(store, claim)
         assert [move["ply"] for move in game.moves] == [1, 3, 5, 7]
+
+    async def test_the_engines_own_choice_takes_no_place_among_the_worst(self, store: Store) -> None:
+        """It may seem to cost: the next position was searched deeper."""
+        errors = {ply: {"best": best} for ply, best in ((1, "d4"), (3, "Nf3"), (7, "d4"))}
+        scores = [0, -100, -100, -200, -200, -600, -600, -700, -700]
+        claim = await analyzed(store, moves=played(SANS, scores, errors))
+        (game,) = await candidates(store, claim)
+        assert [move["ply"] for move in game.moves] == [1, 3, 7]
 
     async def test_an_analysis_that_says_nothing_of_positions_has_none(self, store: Store) -> None:
         """What an older analyzer wrote."""
