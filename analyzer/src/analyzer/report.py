@@ -99,7 +99,7 @@ def _move(game: ParsedGame, index: int, before: Evaluation, after: Evaluation, p
         accuracy=move_accuracy(percent_before, percent_after),
         judgement=judgement,
         phase=phase,
-        themes=_themes(game, index, before, after, phase, judgement),
+        themes=move_themes(game, index, before, after, phase, judgement),
     )
 
 
@@ -113,9 +113,10 @@ def _judgement(move: ParsedMove, board: chess.Board, before: Evaluation, after: 
     return Judgement.BRILLIANT if is_sacrifice(board, board.parse_uci(move.uci)) else Judgement.GREAT
 
 
-def _themes(
+def move_themes(
     game: ParsedGame, index: int, before: Evaluation, after: Evaluation, phase: Phase, judgement: Judgement
 ) -> tuple[Theme, ...]:
+    """Of the move at `index`; none where the verdict says nothing, or just that it was the best."""
     if judgement in (Judgement.NONE, Judgement.BEST):
         return ()
     board = game.boards[index]
