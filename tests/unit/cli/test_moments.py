@@ -80,12 +80,17 @@ def test_a_great_move_of_white_that_is_not_explained() -> None:
         score_before=analysis_pb2.Score(mate_in=2),
         score_after=analysis_pb2.Score(mate_in=1),
         win_percent_before=97.5,
-        win_percent_after=97.5,
+        win_percent_after=93.5,
         judgement=analysis_pb2.JUDGEMENT_BRILLIANT,
         themes=["mate"],
     )
     moment = sync_pb2.Moment(
-        ply=31, judgement=great.judgement, fen_before=great.fen_before, move_san="Qb8+", best_san="Qb8+"
+        ply=31,
+        judgement=great.judgement,
+        fen_before=great.fen_before,
+        move_san="Qb8+",
+        best_san="Qb8+",
+        win_percent_lost=4,
     )
     assert page(moment, great, sync_pb2.COLOR_WHITE) == [
         "",
@@ -101,6 +106,18 @@ def test_a_great_move_of_white_that_is_not_explained() -> None:
     ]
 
 
+def test_a_move_without_a_verdict_has_a_best_one() -> None:
+    move = analysis_pb2.MoveAnalysis()
+    move.CopyFrom(BLUNDER)
+    move.judgement = analysis_pb2.JUDGEMENT_UNSPECIFIED
+    move.themes[:] = []
+    assert [line[WIDTH + 3 :] for line in page(move=move)[1:4]] == [
+        "5… h6",
+        "win chance 41 → 14 %",
+        "best: 5… d5 6. exd5 Na5 7. Bb5+ c6",
+    ]
+
+
 def test_a_long_explanation_goes_on_below_the_board() -> None:
     lines = page(sync_pb2.Moment(ply=10, fen_before=FEN, explanation="word " * 60), width=40)
     assert max(map(len, lines)) <= WIDTH + 3 + 24
@@ -113,7 +130,7 @@ def test_what_an_old_or_broken_row_lacks_is_left_out() -> None:
         ply=99, fen_before="no position", move_san="\x1b[2Jh6", best_san="d5", win_percent_lost=27
     )
     (_, *lines) = page(orphan)
-    assert [line.strip() for line in lines] == ["50. �[2Jh6", "27 % of win chance lost"]
+    assert [line.strip() for line in lines] == ["50. �[2Jh6", "27 % of win chance lost", "best: 50. d5"]
     assert page(sync_pb2.Moment(ply=99, fen_before=FEN, move_san="h6", best_san="d5"), width=10)[1].endswith(
         "5… h6"
     )

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from orchestrator.cli import board
 from orchestrator.cli.moves import SIGNS, VERDICT_WORDS, turn_of
-from orchestrator.cli.themes import ERRORS, themes_text
+from orchestrator.cli.themes import ERRORS, PRAISES, themes_text
 from orchestrator.cli.words import clean
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2
@@ -64,8 +64,9 @@ def _told(moment: sync_pb2.Moment, move: analysis_pb2.MoveAnalysis, width: int) 
         (f"{turn_of(move)} {clean(move.san)}{sign}", f"bold {style}"), (f"  {verdict}", style)
     )
     yield from _wrapped(_cost(moment, move), width, "dim")
-    if move.judgement in ERRORS and moment.best_san and moment.best_san != moment.move_san:
-        yield from _wrapped(f"better: {_better(move)}", width, "green")
+    if moment.best_san and moment.best_san != moment.move_san:
+        better = "better" if move.judgement in ERRORS else "best"
+        yield from _wrapped(f"{better}: {_better(move)}", width, "green")
     yield from _wrapped(themes_text(move), width, "cyan")
     if moment.explanation:
         yield Text()
@@ -83,8 +84,8 @@ def _reasons(why: Sequence[str], width: int) -> Iterator[Text]:
 
 
 def _cost(moment: sync_pb2.Moment, move: analysis_pb2.MoveAnalysis) -> str:
-    if round(moment.win_percent_lost) <= 0:
-        return ""
+    if round(moment.win_percent_lost) <= 0 or move.judgement in PRAISES:
+        return ""  # what a praised move seems to cost is the search's second thought
     if move.win_percent_before or move.win_percent_after:
         return f"win chance {move.win_percent_before:.0f} → {move.win_percent_after:.0f} %"
     return f"{moment.win_percent_lost:.0f} % of win chance lost"

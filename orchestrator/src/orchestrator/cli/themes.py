@@ -14,6 +14,7 @@ ERRORS: Final = frozenset(
         analysis_pb2.JUDGEMENT_BLUNDER,
     }
 )
+PRAISES: Final = frozenset({analysis_pb2.JUDGEMENT_GREAT, analysis_pb2.JUDGEMENT_BRILLIANT})
 # Said of an error itself; all others but the missed ones are what it allows.
 _ITS_OWN: Final = frozenset(
     {"hanging_piece", "hanging_pawn", "bad_trade", "king_safety", "opening_principle"}
