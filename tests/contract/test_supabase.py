@@ -212,6 +212,7 @@ class TestChanges:
         await anext(changes)
         await execute(database, "update sync_jobs set error = 'elsewhere' where id = %s", job.id)
         coming = asyncio.ensure_future(anext(changes))
+        await asyncio.sleep(0)  # it pauses now, for an hour
         store.set_watched([job.id])
         change = await coming
         assert change == Change(job.id, "pending")
