@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _write(file: Path, games: dict[str, Any], engine: str, nodes: int, hash_mb: int) -> None:
-    """One position to a line, so that a change can be read."""
+    """One position to a line, so that a change can be read. Never half: hours of searching are in it."""
     head = {
         "engine": engine,
         "nodes_per_position": nodes,
@@ -90,7 +90,9 @@ def _write(file: Path, games: dict[str, Any], engine: str, nodes: int, hash_mb: 
         for url, found in games.items()
     )
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(head)[:-1] + f', "games": {{\n{body}\n}}}}\n')
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(head)[:-1] + f', "games": {{\n{body}\n}}}}\n')
+    new.replace(file)
 
 
 if __name__ == "__main__":
