@@ -375,6 +375,15 @@ async def test_progress_rises_to_the_number_of_positions(monkeypatch: pytest.Mon
         assert [done for done, _ in told] == list(range(2, 8))  # the mate on the board takes no search
 
 
+async def test_progress_rises_through_all_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analyzer.session.PROGRESS_INTERVAL", 0)
+    async with stream() as opened:
+        await opened.feed([game("g1", SCHOLARS_MATE)], pb.SearchBudget(preset=pb.SearchBudget.PRESET_FAST))
+        done = [done for done, _ in opened.progress["g1"]]
+        assert done == sorted(done)
+        assert done[0] == 0
+
+
 async def test_progress_is_no_flood() -> None:
     async with stream() as opened:
         await opened.feed([game(f"g{number}", SCHOLARS_MATE) for number in range(8)], QUICK)

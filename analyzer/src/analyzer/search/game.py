@@ -121,8 +121,8 @@ class GameSearch:
                     await self._search(on, ply + 1, limit)
                 await self._search_best(on, ply, step)
             left -= 1
-            if step == len(self._plan) - 1:
-                self._on_progress(total - left, total)
+            # The passes take about as many nodes each; a position that one leaves out is done with it.
+            self._on_progress((total * (step + 1) - left) // len(self._plan), total)
 
         await self._team.search_all(lane, wanted, search, call)
         for ply in reversed(range(self._game.plies)):
