@@ -12,18 +12,26 @@ from analyzer.search.budget import (
     PRESETS,
     Pass,
     Preset,
-    doubtful,
+    doubt,
     expected_error,
     plan,
     quick_look,
     to_deepen,
 )
 
-STEP = Pass(Limit(depth=13, nodes=1), doubt=0.5)
+STEP = Pass(Limit(depth=13, nodes=1), price=0.01)
 
 
-def at(score: Score, best: str = "e2e4", swing: float = 0.0, depth: int = 12) -> Evaluation:
-    return Evaluation(score, (best,), Source.SEARCHED, depth=depth, swing=swing)
+def at(
+    score: Score, best: str = "e2e4", swing: float = 0.0, depth: int = 12, nodes: int = 1000
+) -> Evaluation:
+    return Evaluation(score, (best,), Source.SEARCHED, depth=depth, nodes=nodes, swing=swing)
+
+
+def after_quiet_start(score: Score, *, swing: float = 0.0, depth: int = 12) -> float:
+    """The doubt of White's move from a level position."""
+    start = at(Centipawns(0), depth=depth)
+    return doubt(start, at(score, swing=swing, depth=depth), white=True, first_choice=False)
 
 
 def test_limits_are_depth_and_nodes() -> None:
@@ -38,13 +46,13 @@ def test_plans() -> None:
 
 
 @pytest.mark.parametrize("preset", Preset)
-def test_later_passes_look_deeper_and_doubt_less(preset: Preset) -> None:
-    _, *later = PRESETS[preset]
+def test_later_passes_look_deeper_at_one_price(preset: Preset) -> None:
+    first, *later = PRESETS[preset]
     depths = [step.limit.depth or 0 for step in PRESETS[preset]]
     assert depths == sorted(set(depths))
-    doubts = [step.doubt for step in later]
-    assert doubts == sorted(doubts, reverse=True)
-    assert all(doubt > 0 for doubt in doubts)
+    assert first.price == 0
+    assert len({step.price for step in later}) == 1
+    assert all(step.price > 0 for step in later)
 
 
 def test_presets_rise() -> None:
@@ -52,6 +60,8 @@ def test_presets_rise() -> None:
     last = [PRESETS[preset][-1].limit.nodes for preset in Preset]
     assert first == sorted(set(first))
     assert last == sorted(set(last))
+    prices = [PRESETS[preset][-1].price for preset in Preset]
+    assert prices == sorted(set(prices), reverse=True)
 
 
 def test_second_lines_are_looked_at_no_deeper_than_the_first_pass() -> None:
@@ -72,53 +82,50 @@ def test_expected_error() -> None:
     assert expected_error(over) == 0
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "doubt"),
-    [
-        (0, 0, False),
-        (0, -30, False),  # loses .055; half the expected errors of two calm searches to depth 12 are .022
-        (0, -45, True),  # .083
-        (0, -50, True),  # .092
-        (0, -80, False),  # .147
-        (0, -112, True),  # .203
-        (0, -200, False),  # .352
-        (0, 80, False),  # a gain
-        (3000, 1200, False),  # decided
-    ],
-)
-def test_doubt_is_near_a_threshold(before: int, after: int, doubt: bool) -> None:
-    for white, sign in ((True, 1), (False, -1)):
-        found = doubtful(
-            STEP, at(Centipawns(sign * before)), at(Centipawns(sign * after)), white=white, first_choice=False
-        )
-        assert found is doubt
+@pytest.mark.parametrize("cp", [-55, -168])  # loses .1 and .3: an inaccuracy or not, a blunder or not
+def test_doubt_falls_with_the_distance_from_a_threshold(cp: int) -> None:
+    doubts = [after_quiet_start(Centipawns(cp + step)) for step in (0, 2, 4, 6)]
+    assert doubts[0] > 0.4
+    assert doubts == sorted(doubts, reverse=True)
+    assert doubts[-1] < doubts[0] / 2
+
+
+def test_a_mistake_or_not_matters_twice() -> None:
+    inaccuracy, mistake = (after_quiet_start(Centipawns(cp), depth=7) for cp in (-55, -110))
+    assert mistake == pytest.approx(2 * inaccuracy, rel=0.2)
+
+
+def test_a_gain_and_a_plain_blunder_are_in_no_doubt() -> None:
+    assert after_quiet_start(Centipawns(80)) < 1e-6
+    assert after_quiet_start(Centipawns(-400)) < 1e-6
+
+
+def test_colors_are_alike() -> None:
+    before, after = at(Centipawns(30)), at(Centipawns(-40))
+    flipped = at(Centipawns(-30)), at(Centipawns(40))
+    assert doubt(before, after, white=True, first_choice=False) == pytest.approx(
+        doubt(*flipped, white=False, first_choice=False)
+    )
 
 
 def test_a_score_that_still_moves_widens_the_doubt() -> None:
-    calm, restless = at(Centipawns(-30)), at(Centipawns(-30), swing=0.2)
-    start = at(Centipawns(0))
-    assert not doubtful(STEP, start, calm, white=True, first_choice=False)
-    assert doubtful(STEP, start, restless, white=True, first_choice=False)
-    assert doubtful(STEP, restless, start, white=False, first_choice=False)
+    assert after_quiet_start(Centipawns(-30), swing=0.2) > 2 * after_quiet_start(Centipawns(-30))
 
 
 def test_a_deeper_search_narrows_it() -> None:
-    def near(depth: int) -> bool:
-        before, after = at(Centipawns(0), depth=depth), at(Centipawns(-45), depth=depth)
-        return doubtful(STEP, before, after, white=True, first_choice=False)
-
-    assert near(12)
-    assert not near(16)
+    assert after_quiet_start(Centipawns(-45), depth=8) > 2 * after_quiet_start(Centipawns(-45), depth=12)
 
 
 def test_a_first_choice_is_doubted_where_it_seems_an_error() -> None:
-    assert doubtful(STEP, at(Centipawns(0)), at(Centipawns(-300)), white=True, first_choice=True)
-    assert doubtful(STEP, at(Centipawns(0)), at(Centipawns(-45)), white=True, first_choice=True)
-    assert not doubtful(STEP, at(Centipawns(0)), at(Centipawns(-30)), white=True, first_choice=True)
+    def of_first_choice(cp: int) -> float:
+        return doubt(at(Centipawns(0)), at(Centipawns(cp)), white=True, first_choice=True)
+
+    assert of_first_choice(-300) == of_first_choice(-60) > 0.5
+    assert 0 < of_first_choice(-30) < 0.05
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "first_choice", "doubt"),
+    ("before", "after", "first_choice", "doubted"),
     [
         (MateIn(2), MateIn(4), False, False),
         (MateIn(1), Checkmate(white_wins=True), True, False),
@@ -127,8 +134,17 @@ def test_a_first_choice_is_doubted_where_it_seems_an_error() -> None:
         (Centipawns(900), MateIn(3), True, False),
     ],
 )
-def test_mates(before: Score, after: Score, first_choice: bool, doubt: bool) -> None:
-    assert doubtful(STEP, at(before), at(after), white=True, first_choice=first_choice) is doubt
+def test_mates(before: Score, after: Score, first_choice: bool, doubted: bool) -> None:
+    assert (doubt(at(before), at(after), white=True, first_choice=first_choice) > 0.05) is doubted
+
+
+def test_the_shallower_a_mate_on_one_side_the_more_it_is_doubted() -> None:
+    def found_at(depth: int) -> float:
+        return doubt(
+            at(Centipawns(-500), depth=depth), at(MateIn(-4), depth=13), white=True, first_choice=False
+        )
+
+    assert found_at(7) > found_at(11) > found_at(13) > 0
 
 
 def test_both_sides_of_a_doubtful_move_are_deepened() -> None:
@@ -138,3 +154,12 @@ def test_both_sides_of_a_doubtful_move_are_deepened() -> None:
     assert to_deepen(STEP, evaluations, played, white_first=False) == {1, 2}
     # As White's moves they lose at 1 → 2 too for Black's turn: the loss is the mover's only.
     assert to_deepen(STEP, evaluations, played, white_first=True) == set()
+
+
+def test_what_has_cost_much_already_is_not_deepened() -> None:
+    def wanted(nodes: int) -> set[int]:
+        evaluations = [at(Centipawns(cp), "a1a2", nodes=nodes) for cp in (0, -110)]
+        return to_deepen(STEP, evaluations, ["b1b2"], white_first=True)
+
+    assert wanted(1_000) == {0, 1}
+    assert wanted(100_000) == set()
