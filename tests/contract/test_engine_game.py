@@ -78,7 +78,7 @@ async def test_only_the_doubtful_are_searched_again(tmp_path: Path) -> None:
         2: Evaluation(Centipawns(-25), ("b1c3",), Source.KNOWN),
         3: Evaluation(Centipawns(-25), ("b8c6",), Source.KNOWN),
     }
-    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), doubt=1.0))
+    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), price=0.001))
     found, told = await searched(scripted_engine(tmp_path, [["good"]]), game, steps, known)
     assert positions_asked(tmp_path) == [f"{START} moves e2e4", START] * 2
     assert [command for command in commands(tmp_path) if command.startswith("go")] == [
@@ -94,7 +94,7 @@ async def test_only_the_doubtful_are_searched_again(tmp_path: Path) -> None:
 
 async def test_no_position_is_searched_twice_whatever_game_it_is_in(tmp_path: Path) -> None:
     engine, cache = scripted_engine(tmp_path, [["good"]]), PositionCache(1)
-    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), doubt=1.0))  # every move seems to lose 50 centipawns
+    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), price=0.001))  # every move seems to lose 50 centipawns
     one, _ = await searched(engine, pgn.parse("1. e4 e5 2. Nf3"), steps, cache=cache)
     asked = len(positions_asked(tmp_path))
     assert asked == 2 * 4
@@ -121,7 +121,7 @@ def goes_asked(folder: Path) -> list[str]:
 
 async def test_a_quick_second_line_is_enough_where_it_is_near_the_first(tmp_path: Path) -> None:
     game = unknown("1. a3 e5")  # the first move is the engine's choice, the second is not
-    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), doubt=1.0))
+    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), price=0.001))
     found, _ = await searched(scripted_engine(tmp_path, [["good"]]), game, steps)
     # The position was searched again before: the choice seems to lose 50 centipawns.
     assert [evaluation.second for evaluation in found.evaluations] == [Centipawns(25), None, None]
@@ -141,7 +141,7 @@ async def test_where_a_quick_second_line_leaves_a_doubt_it_is_searched_as_deep_a
 ) -> None:
     game, cache = unknown("1. a3 a5"), PositionCache(1)
     engine = scripted_engine(tmp_path, [["only_move"]])
-    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), doubt=1.0))
+    steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), price=0.001))
     found, _ = await searched(engine, game, steps, cache=cache)
     # a3 seems to lose 50 centipawns although it is the engine's choice: its positions were searched again.
     assert [evaluation.second for evaluation in found.evaluations] == [

@@ -77,7 +77,7 @@ def _deepening(first: int, last: int, price: float) -> Plan:
 
 PRESETS: dict[Preset, Plan] = {
     Preset.FAST: _deepening(7, 15, 0.011),
-    Preset.STANDARD: _deepening(11, 17, 0.001),
+    Preset.STANDARD: _deepening(11, 17, 0.0012),
     Preset.DEEP: _deepening(13, 19, 0.00008),
 }
 
