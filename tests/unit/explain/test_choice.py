@@ -109,6 +109,16 @@ class TestTheJob:
         assert picked(asked([less, great, retaken])) == [great, less]
         assert "the only good move: any other loses 50 points of win percent" in asked([great])[0].why
 
+    def test_taking_what_hangs_is_not_great_enough(self) -> None:
+        saved: dict[str, Any] = {"percent_after": 60, "percent_second": 10, **GREAT}
+        obvious = [
+            error(number, 0, themes=(theme, "fork"), **saved)
+            for number, theme in enumerate(("recapture", "hanging_piece", "hanging_pawn"), start=1)
+        ]
+        assert asked(obvious) == []
+        assert choice.of_game(obvious) == []
+        assert len(asked([error(1, 0, themes=("fork", "hanging_piece"), **saved)])) == 1
+
     def test_variety_brings_in_other_themes_phases_and_openings(self) -> None:
         forks = [error(number, 30.5) for number in range(1, 6)]
         others: list[dict[str, Any]] = [{"themes": ("pin",)}, {"phase": "endgame"}, {"opening": "B01"}]

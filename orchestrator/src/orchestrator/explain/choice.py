@@ -17,6 +17,7 @@ WORST = 3  # moves of each game that are explained, whatever they are
 BEST = 2  # great or brilliant moves of a game that are shown beside them
 _NEAR = 4  # plies: an error and its repetition two moves later are one lesson
 
+_OBVIOUS = [("recapture",), ("hanging_piece",), ("hanging_pawn",)]  # of a great move
 _VERDICTS = ("JUDGEMENT_MISTAKE", "JUDGEMENT_BLUNDER")
 # Finding the only move is a lesson half as often as missing it: what was right needs no change.
 _FOUND = 0.5
@@ -106,8 +107,8 @@ def _worth_asking(candidate: Candidate) -> bool:
 
 
 def _teaches(found: Candidate) -> bool:
-    """Everyone takes back; and a move whose price is not known cannot be ranked."""
-    return not found.retakes and found.saved > 0
+    """Everyone takes back, and takes what hangs; and a move whose price is not known cannot be ranked."""
+    return found.saved > 0 and not found.retakes and found.themes[:1] not in _OBVIOUS
 
 
 def _facts(candidate: Candidate) -> tuple[str, ...]:

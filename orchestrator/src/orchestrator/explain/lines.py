@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,14 @@ VALUES = {
     chess.QUEEN: 9,
     chess.KING: 0,  # is never taken
 }
-_PRIZES = {1: "a pawn", 2: "two pawns", 3: "a piece", 4: "a piece and a pawn", 5: "a rook", 6: "two pieces"}
-_PRIZES |= {7: "a rook and two pawns", 8: "a rook and a piece", 10: "two rooks"}
+# Knights and bishops are spoken of as pieces; dearest first.
+_KINDS = (
+    ((chess.QUEEN,), "the queen", "queens"),
+    ((chess.ROOK,), "a rook", "rooks"),
+    ((chess.KNIGHT, chess.BISHOP), "a piece", "pieces"),
+    ((chess.PAWN,), "a pawn", "pawns"),
+)
+_NUMBERS = ("no", "one", "two", "three", "four")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +78,17 @@ class Line:
     def won(self) -> int:
         """Material, in pawns, that the first side is up when the exchanges of the line are over."""
         balance = settled = 0
-        for ply, move in enumerate(self.moves):
-            taken = self.taken(ply)
-            gain = VALUES[taken] if taken else 0
-            if move.promotion:
-                gain += VALUES[move.promotion] - VALUES[chess.PAWN]
+        for ply in range(len(self.moves)):
+            gain = self.gain(ply)
             balance += gain if ply % 2 == 0 else -gain
             if not self._goes_on(ply):
                 settled = balance
         return settled
+
+    def gain(self, ply: int) -> int:
+        """What the move takes, and wins by promoting, in pawns."""
+        taken, promoted = self.taken(ply), self.moves[ply].promotion
+        return (VALUES[taken] if taken else 0) + (VALUES[promoted] - VALUES[chess.PAWN] if promoted else 0)
 
     def _goes_on(self, ply: int) -> bool:
         """Whether the exchange is not over after the ply: at the line's end, whether it can be taken back."""
@@ -91,17 +100,41 @@ class Line:
         )
 
     def prize(self) -> str:
-        """What the first side wins by it: "a piece", "the exchange"; empty where that is nothing."""
-        won = self.won()
-        if won <= 0:
+        """What the first side wins by it, "a piece for a pawn" or "the exchange"; empty: nothing."""
+        if self.won() <= 0:
             return ""
-        own = [self.taken(ply) for ply in range(0, len(self.moves), 2)]
-        lost = [self.taken(ply) for ply in range(1, len(self.moves), 2)]
-        if won == 2 and chess.ROOK in own and (chess.BISHOP in lost or chess.KNIGHT in lost):
+        taken, given = self._spoils()
+        if (taken, given) == (Counter({1: 1}), Counter({2: 1})):
             return "the exchange"
-        if chess.QUEEN in own and chess.QUEEN not in lost:
-            return "the queen" if won >= 8 else "the queen for less"
-        return _PRIZES.get(won, "a lot of material")
+        promoted = any(self.moves[ply].promotion for ply in range(0, len(self.moves), 2))
+        won = [_named(taken)] if taken else []
+        if not taken or (promoted and self.won() >= VALUES[chess.QUEEN]):
+            won.append("a new queen")
+        return " and ".join(won) + (f" for {_named(given)}" if given else "")
+
+    def given(self) -> str:
+        """What it costs the first side to win that; empty where it costs nothing."""
+        return _named(self._spoils()[1])
+
+    def _spoils(self) -> tuple[Counter[int], Counter[int]]:
+        """Men that each side takes until the exchanges are over, without those traded: numbers by kind."""
+        last = max((ply for ply in range(len(self.moves)) if not self._goes_on(ply)), default=-1)
+        sides: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+        for ply in range(last + 1):
+            taken = self.taken(ply)
+            for kind, (pieces, *_) in enumerate(_KINDS):
+                if taken in pieces:
+                    sides[ply % 2][kind] += 1
+        return sides[0] - sides[1], sides[1] - sides[0]
+
+
+def _named(men: Counter[int]) -> str:
+    """ "a rook and two pawns"; empty where there are none."""
+    names = []
+    for kind, (_, one, many) in enumerate(_KINDS):
+        if number := men[kind]:
+            names.append(one if number == 1 else f"{_NUMBERS[min(number, 4)]} {many}")
+    return " and ".join(names) if len(names) <= 2 else f"{names[0]} and more"
 
 
 def name_at(board: chess.Board, square: chess.Square) -> str:

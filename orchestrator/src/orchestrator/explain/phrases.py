@@ -64,12 +64,10 @@ def _capture(line: Line, _mate: int | None) -> Phrase | None:
     # En passant takes what stands elsewhere.
     if line.boards[0].is_en_passant(line.moves[0]):
         what = "the pawn in passing"
-    if line.won() >= VALUES[taken]:
-        return Phrase(line.label(), "win", what)
-    if not (prize := line.prize()):
+    if line.won() <= 0:
         return None
-    for_what = "for too little in return" if taken == chess.QUEEN else f"to win {prize}"
-    return Phrase(line.label(), "take", f"{what} {for_what}")
+    price = line.given()
+    return Phrase(line.label(), "win", f"{what} for {price}" if price else what)
 
 
 def _bad_trade(line: Line, _mate: int | None) -> Phrase | None:

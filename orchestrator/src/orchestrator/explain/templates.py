@@ -30,6 +30,8 @@ _SAVES = (
     (12, "stays in the game"),
 )
 
+_MORE_THAN_A_PAWN = 25  # points of win percent: a pawn in an equal position is 10
+
 
 def explain(candidate: Candidate) -> str:
     """One or two sentences; every move in them is of the game or of the engine's lines."""
@@ -51,7 +53,7 @@ def _error(candidate: Candidate, played: Line) -> str:
         return f"{what} {'and ' if deed else ''}lets a chance go: {missed.unreal}."
     if "opening_principle" in candidate.themes:
         return f"{what} {'but ' if deed else ''}does nothing for the pieces at home; {_develops(better)}."
-    return f"{what} {'but ' if deed else ''}{_turned(candidate, reply)}; {_kept(candidate, better)}."
+    return f"{what} {'but ' if deed else ''}{_turned(candidate, played, reply)}; {_kept(candidate, better)}."
 
 
 def _found(candidate: Candidate, played: Line) -> str:
@@ -101,10 +103,11 @@ def _kept(candidate: Candidate, better: Line) -> str:
     return f"{better.label()} {_scale(candidate.percent_before, _KEPT, 'held out longer')}"
 
 
-def _turned(candidate: Candidate, reply: Line) -> str:
-    """How the game turned where no theme says it."""
-    if reply.moves and (prize := reply.prize()):
-        return f"loses {prize} after {reply.label()}"
+def _turned(candidate: Candidate, played: Line, reply: Line) -> str:
+    """How the game turned where no theme says it: by what is lost, where that says enough."""
+    net = reply.won() - played.gain(0)
+    if net >= (2 if candidate.lost >= _MORE_THAN_A_PAWN else 1):
+        return f"loses {reply.prize()} after {reply.label()}"
     before, after = candidate.percent_before, candidate.percent_after
     if after >= 62:
         turn = "lets part of the advantage slip"
