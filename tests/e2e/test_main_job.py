@@ -14,6 +14,7 @@ import psutil
 import pytest
 from google.type import date_pb2
 
+from orchestrator.service import explained_pgn
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
 from tests.support import real_games
@@ -114,6 +115,10 @@ async def test_a_players_games_are_synced_analyzed_and_shown(
             assert 0 <= summary.white_summary.accuracy <= 100
             assert detail.analysis.engine.nodes > 0
             assert all(moment.explanation for moment in detail.moments)
+            nodes = list(annotated.mainline())
+            for moment in detail.moments:
+                comment = " ".join(nodes[moment.ply - 1].comment.split())
+                assert explained_pgn.plain(moment.explanation) in comment
             by_llm += sum(moment.explained_by == MODEL for moment in detail.moments)
         assert by_llm > 0
 

@@ -32,7 +32,7 @@ def with_explanations(pgn: str, explanations: Mapping[int, str]) -> str:
 
     A comment keeps what it has: the explanation goes before its commands ([%eval …]), or to its end.
     """
-    wanted = {ply: text for ply, said in explanations.items() if (text := _plain(said))}
+    wanted = {ply: text for ply, said in explanations.items() if (text := plain(said))}
     if not wanted:
         return pgn
     parts: list[str] = []
@@ -60,7 +60,7 @@ def with_explanations(pgn: str, explanations: Mapping[int, str]) -> str:
     return "".join([*parts, pgn[done:]])
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """In ASCII, on one line, without what means something in a comment; empty where nothing is left."""
     folded = unicodedata.normalize("NFKD", text.translate(_PLAIN)).encode("ascii", "ignore").decode()
     printable = "".join(c if c.isprintable() else " " for c in folded)
