@@ -102,7 +102,7 @@ class TestKeys:
                 pass
 
     async def test_an_url_of_something_else(self, server: PostgrestStandIn, store: Store) -> None:
-        for status in (301, 404, 405):
+        for status in (200, 301, 404, 405):
             server.faults.append(Fault(status, {"Location": "https://elsewhere.example"}))
             with pytest.raises(ConfigurationError, match=f"SUPABASE_URL .* {status}"):
                 await store.get_user(uuid4())

@@ -119,6 +119,10 @@ class SupabaseTransport:
             raise database_unavailable() from error
         except APIError as error:
             raise _translate(function, error) from error
+        if isinstance(
+            answer.data, str
+        ):  # as the library gives on what is no JSON; no function returns a string
+            raise _no_project(200)
         if function in _NEWS:
             self._poll_now.set()
         # A set comes as a list, nothing as an empty one; no function returns an array as its single value.
