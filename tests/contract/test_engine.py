@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from analyzer.engine import output
-from analyzer.engine.discovery import find_stockfish
+from analyzer.engine.choice import fastest
+from analyzer.engine.discovery import find_all, find_stockfish
 from analyzer.engine.errors import EngineDied, EngineError, EngineFailed, EngineHung, EngineNonsense
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.engine.process import EngineProcess
@@ -309,8 +310,12 @@ def test_a_named_stockfish_must_be_there() -> None:
         find_stockfish("/no/such")
 
 
-def test_the_first_of_several_that_is_there_is_taken() -> None:
-    assert find_stockfish(os.pathsep.join(["/no/such", STOCKFISH, "/bin/true"])) == STOCKFISH
+def test_of_several_those_that_are_there_are_found_each_once(tmp_path: Path) -> None:
+    link = tmp_path / "stockfish"
+    link.symlink_to(STOCKFISH)
+    setting = os.pathsep.join(["/no/such", STOCKFISH, "/bin/true", str(link)])
+    assert find_all(setting) == [STOCKFISH, "/bin/true"]
+    assert find_stockfish(setting) == STOCKFISH
 
 
 def test_nothing_installed_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -318,3 +323,37 @@ def test_nothing_installed_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr("analyzer.engine.discovery.USUAL_PLACES", ())
     with pytest.raises(ConfigurationError, match=r"was not found.*brew install stockfish.*ROOKIFY_STOCKFISH"):
         find_stockfish()
+
+
+# Which of several
+
+
+def build(folder: Path, name: str, plan: Sequence[Behavior], says: str = "Scripted 1.0") -> str:
+    """A scripted engine under a name of its own."""
+    (folder / name).mkdir()
+    path = Path(scripted_engine(folder / name, [plan]))
+    path.write_text(path.read_text().replace("Scripted 1.0", says))
+    return str(path)
+
+
+async def test_the_fastest_of_several_builds_is_taken(tmp_path: Path) -> None:
+    slow, fast = build(tmp_path, "slow", ["slow"]), build(tmp_path, "fast", ["good"])
+    broken = build(tmp_path, "broken", ["illegal_instruction"])
+    assert await fastest([broken, slow, fast, "/bin/true"]) == fast
+
+
+async def test_a_build_of_another_version_only_stands_in(tmp_path: Path) -> None:
+    first = build(tmp_path, "first", ["slow"], says="Stockfish 17")
+    older = build(tmp_path, "older", ["good"], says="Stockfish 15")
+    broken = build(tmp_path, "broken", ["illegal_instruction"], says="Stockfish 17")
+    assert await fastest([first, older]) == first
+    assert await fastest([broken, older]) == older
+
+
+async def test_where_none_runs_it_is_said() -> None:
+    with pytest.raises(ConfigurationError, match="/bin/true does not run as a UCI engine"):
+        await fastest(["/bin/true", "/bin/false"])
+
+
+async def test_one_alone_is_not_tried() -> None:
+    assert await fastest(["/no/such"]) == "/no/such"

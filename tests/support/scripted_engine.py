@@ -17,6 +17,8 @@ from typing import Literal
 
 Behavior = Literal[
     "good",  # the first legal move in alphabetical order, 25 centipawns for the side to move
+    "slow",  # as "good", after a while
+    "illegal_instruction",  # as a build for another processor
     "die",  # exits with code 3 in the middle of a search
     "hang",  # says nothing more, and does not read either
     "close",  # closes its output and stays
@@ -35,7 +37,7 @@ Behavior = Literal[
 ]
 
 _SCRIPT = """#!{python}
-import os, sys, time
+import os, signal, sys, time
 import chess
 
 PLANS = {plans!r}
@@ -99,6 +101,12 @@ for line in sys.stdin:
         if behavior == "good":
             say(info("cp 25"))
             say("bestmove " + best)
+        elif behavior == "slow":
+            time.sleep(0.1)
+            say(info("cp 25"))
+            say("bestmove " + best)
+        elif behavior == "illegal_instruction":
+            os.kill(os.getpid(), signal.SIGILL)
         elif behavior == "die":
             say(info("cp 25"))
             os._exit(3)

@@ -12,7 +12,8 @@ from typing import NoReturn
 import structlog
 
 from analyzer.app import Analyzer
-from analyzer.engine.discovery import find_stockfish, unusable
+from analyzer.engine.choice import fastest
+from analyzer.engine.discovery import find_all, unusable
 from analyzer.engine.errors import EngineError
 from analyzer.engine.process import EngineProcess
 from analyzer.settings import Settings
@@ -46,9 +47,9 @@ async def _run(settings: Settings) -> None:
 
 
 async def _say_engine(settings: Settings) -> None:
-    path = find_stockfish(settings.stockfish)
+    path = await fastest(find_all(settings.stockfish))
     try:
-        engine = await EngineProcess.start(path, hash_mb=settings.engine_hash_mb)
+        engine = await EngineProcess.start(path, hash_mb=settings.hash_mb)
     except EngineError as error:
         raise unusable(path, error) from error
     await engine.close()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 from pydantic import Field
 
+from analyzer import machine
 from servicekit.settings import OptionalFile, ServiceSettings
 from servicekit.tls import ServerSecurity
+
+# MB of memory beside hash tables and the position cache. This process was measured at 125 with four games in
+# hand, an engine (Stockfish 15.1) at 75; newer ones have larger networks.
+PROCESS_MB = 150
+ENGINE_MB = 110
+# A game searched with the default preset fills about 3 million entries of 10 bytes; twice that is where more
+# stops helping, and clearing it between games costs 2 ms.
+_MOST_HASH = 64
+_LEAST_HASH = 8
 
 
 class Settings(ServiceSettings):
@@ -34,12 +43,15 @@ class Settings(ServiceSettings):
     )
     stockfish: str = Field(
         default="",
-        description="Stockfish to use, or several separated as in PATH, the first that is there counts; "
+        description="Stockfish to use, or builds of it separated as in PATH, of which the fastest is taken; "
         "empty: looked for on PATH and in the usual places",
     )
-    # A game searched with the default preset fills about 3 million entries of 10 bytes; twice that is where
-    # more stops helping, and clearing it between games costs 2 ms.
-    engine_hash_mb: int = Field(default=64, ge=1, le=65536, description="Hash table of each engine in MB")
+    engine_hash_mb: int = Field(
+        default=0,
+        ge=0,
+        le=65536,
+        description="Hash table of each engine in MB; 0: 64, or what the memory leaves, the container's too",
+    )
     position_cache_mb: int = Field(
         default=64, ge=0, le=65536, description="Evaluated positions kept for other games, in MB; 0: none"
     )
@@ -69,12 +81,22 @@ class Settings(ServiceSettings):
         """Engines to run. Where cores are many, one is left for the rest of the machine."""
         if self.engine_workers:
             return self.engine_workers
-        cores = usable_cores()
+        cores = machine.usable_cores()
         return cores if cores <= 4 else cores - 1
 
+    @property
+    def hash_mb(self) -> int:
+        """Of each engine: their shares of the memory that all else leaves."""
+        if self.engine_hash_mb:
+            return self.engine_hash_mb
+        left = machine.usable_memory() // 2**20 - self._memory_without_hash
+        return max(_LEAST_HASH, min(left // self.workers, _MOST_HASH))
 
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    @property
+    def memory_mb(self) -> int:
+        """What it takes at most, as far as is known."""
+        return self._memory_without_hash + self.workers * self.hash_mb
+
+    @property
+    def _memory_without_hash(self) -> int:
+        return PROCESS_MB + self.position_cache_mb + self.workers * ENGINE_MB

@@ -19,12 +19,20 @@ USUAL_PLACES = (
 
 
 def find_stockfish(setting: str = "") -> str:
-    """The path of the engine to use. Raises ConfigurationError that says what to install or set."""
+    """The first that is there. Raises as `find_all` does."""
+    return find_all(setting)[0]
+
+
+def find_all(setting: str = "") -> list[str]:
+    """The paths of all engines that are there, each once. Raises ConfigurationError that says what to do."""
     named = [candidate for candidate in setting.split(os.pathsep) if candidate]
+    found: dict[str, str] = {}  # what it is in truth → how it was named
     for candidate in named or ("stockfish", *USUAL_PLACES):
-        found = shutil.which(os.path.expanduser(candidate))  # noqa: PTH111  a bare name is looked up on PATH
-        if found:
-            return found
+        path = shutil.which(os.path.expanduser(candidate))  # noqa: PTH111  a bare name is looked up on PATH
+        if path:
+            found.setdefault(os.path.realpath(path), path)
+    if found:
+        return list(found.values())
     if named:
         message = f"ROOKIFY_STOCKFISH={setting}: there is no program there that may be run."
     else:
