@@ -77,7 +77,6 @@ async def test_a_game_is_analyzed() -> None:
     assert mates.score_after.WhichOneof("value") == "checkmate_white_wins"
     assert mates.score_after.checkmate_white_wins is False
     assert mates.judgement in PRAISE
-    assert mates.HasField("second_score")
     assert mates.best_san == "Qh4#"
     assert mates.win_percent_before == pytest.approx(97.545, abs=0.01)
     assert mates.accuracy == 100

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 DOCKERFILES = sorted(ROOT.glob("*/Dockerfile"))
 KUBERNETES_VERSION = "1.33"  # the oldest that is still maintained; `preStop.sleep` came with 1.30
-# Not of the services: what the compose file itself and the Postgres image take.
-_OTHERS = {"POSTGRES_PASSWORD", "ROOKIFY_DB_PASSWORD"}
+# Not of the services: what the compose file itself and the Postgres image take, and the prefix of the probe.
+_OTHERS = {"POSTGRES_PASSWORD", "ROOKIFY_DB_PASSWORD", "ROOKIFY_ANALYZER_TLS"}
 
 
 def manifests() -> Iterator[dict[str, Any]]:
