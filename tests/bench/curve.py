@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _WIDTH, _HEIGHT = 420, 330  # of one panel, its axes included
-_LEFT, _TOP, _RIGHT, _BOTTOM = 50, 30, 15, 45
+_LEFT, _TOP, _RIGHT, _BOTTOM = 50, 30, 20, 45
 _COLORS = {"nodes": "#7a7a7a", "depth": "#3b74b8", "old": "#b8723b"}  # anything else is a preset
 _PRESET = "#b83b5e"
 
@@ -57,6 +57,7 @@ def _panel(rows: Sequence[Mapping[str, Any]], key: str, title: str, shift: int) 
     for color, group in kinds.items():
         points = " ".join(f"{x(row['nodes/ply']):.1f},{y(row[key]):.1f}" for row in group)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.5"/>\n')
+    for color, group in kinds.items():  # above all lines, so that no line runs through a label
         for row in group:
             at = x(row["nodes/ply"]), y(row[key])
             # The last labels stand left of their points, so that they stay in the picture.
@@ -64,7 +65,8 @@ def _panel(rows: Sequence[Mapping[str, Any]], key: str, title: str, shift: int) 
             parts.append(
                 f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="3" fill="{color}"/>'
                 f'<text x="{at[0] + side[0]:.1f}" y="{at[1] + 12:.1f}" text-anchor="{side[1]}" '
-                f'fill="{color}">{row["way"].replace(":", " ")}</text>\n'
+                f'fill="{color}" stroke="#fff" stroke-width="3" paint-order="stroke">'
+                f"{row['way'].replace(':', ' ')}</text>\n"
             )
     return "".join(parts)
 

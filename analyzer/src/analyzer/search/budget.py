@@ -78,7 +78,7 @@ def _deepening(first: int, last: int, price: float) -> Plan:
 PRESETS: dict[Preset, Plan] = {
     Preset.FAST: _deepening(7, 15, 0.011),
     Preset.STANDARD: _deepening(11, 17, 0.0012),
-    Preset.DEEP: _deepening(13, 19, 0.00008),
+    Preset.DEEP: _deepening(13, 19, 0.00006),
 }
 
 LEAST_NODES = 1_000  # below this Stockfish may stop before its first iteration, without any score
