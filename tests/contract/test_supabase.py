@@ -39,6 +39,10 @@ FAULTS = [
         Fault(503, body='{"message": "name resolution failed"}', content_type="application/json"), id="503"
     ),
     pytest.param(Fault(504), id="504"),
+    pytest.param(
+        Fault(405, body='{"code": "25006", "message": "read only"}', content_type="application/json"),
+        id="read only",
+    ),
     pytest.param(Fault(520), id="520"),
 ]
 
@@ -97,9 +101,10 @@ class TestKeys:
         assert not [text for text in said if key in text]
 
     async def test_an_url_that_is_none(self) -> None:
-        with pytest.raises(ConfigurationError, match="SUPABASE_URL"):
-            async with SupabaseTransport("localhost", SECRET_KEY):
-                pass
+        for url in ("localhost", "http://", "http://[::1", "http://a:b"):
+            with pytest.raises(ConfigurationError, match="SUPABASE_URL"):
+                async with SupabaseTransport(url, SECRET_KEY):
+                    pass
 
     async def test_an_url_of_something_else(self, server: PostgrestStandIn, store: Store) -> None:
         for status in (200, 301, 404, 405):

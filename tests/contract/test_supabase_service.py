@@ -8,8 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.settings import Settings
 from orchestrator.store.store import Store
 from orchestrator.store.supabase import _WATCHED_SECONDS, SupabaseTransport
+from orchestrator.sync_jobs import open_sync_job_manager
 from orchestrator.tokens import mint_token
 from rookify.sync.v1 import sync_pb2 as pb
 from tests.contract.test_replicas import held, whole
@@ -105,3 +107,16 @@ async def test_nothing_is_lost_or_done_twice_on_a_bad_line(
         await whole(database, replica, [messages[-1].sync_job])
         games = [message.game.game_url for message in messages if message.HasField("game")]
         assert len(games) == len(set(games)) == messages[-1].sync_job.games_analyzed
+
+
+async def test_code_beside_the_orchestrator_works_jobs_over_the_api(
+    database: Database, project: PostgrestStandIn
+) -> None:
+    async with SupabaseTransport(project.url, SECRET_KEY) as transport:
+        user_id = await new_user(Store(transport))
+    settings = Settings(_env_file=None, **project.settings)  # type: ignore[call-arg]
+    async with open_sync_job_manager(settings) as manager:
+        job = await manager.create_sync_job(str(user_id), "lichess", "PaulMorphy")
+        await manager.update_sync_job_status(job["id"], "fetching")
+        (active,) = await manager.get_active_sync_jobs()
+        assert (active["id"], active["status"]) == (job["id"], "fetching")

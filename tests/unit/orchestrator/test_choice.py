@@ -72,6 +72,8 @@ def test_the_choice(given: dict[str, Any], choice: Choice, told: str) -> None:
         ({"SUPABASE_URL": "http://supabase.internal:8000"}, "ROOKIFY_ALLOW_PLAINTEXT"),
         ({"SUPABASE_URL": URL, "SUPABASE_SERVICE_ROLE_KEY": "sb_publishable_hush"}, "role anon"),
         ({"SUPABASE_URL": URL, "SUPABASE_SERVICE_ROLE_KEY": legacy("anon")}, "role anon"),
+        ({"SUPABASE_URL": URL, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_hush\n"}, "a newline"),
+        ({"SUPABASE_URL": URL, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_hüsh"}, "no key"),
         ({"SUPABASE_URL": URL, "SUPABASE_SERVICE_ROLE_KEY": "hush"}, "neither a secret key nor a JWT"),
     ],
 )

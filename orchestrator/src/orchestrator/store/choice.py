@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -86,6 +87,11 @@ def _check_url(settings: Settings) -> None:
 
 def _check_key(key: str) -> None:
     """Keys of less power are told apart by sight: with them every call would be refused."""
+    if not re.fullmatch(r"[!-~]+", key):  # it goes into a header, and a library's error would quote it
+        raise ConfigurationError(
+            "SUPABASE_SERVICE_ROLE_KEY holds a space, a newline or another sign that is in no key",
+            reason="WRONG_KEY",
+        )
     role = "anon" if key.startswith("sb_publishable_") else claimed_role(key)
     if not key.startswith("sb_secret_") and role != "service_role":
         what = f"a key of the role {role}" if role else "neither a secret key nor a JWT"

@@ -93,8 +93,9 @@ class SupabaseTransport:
             persist_session=False,
         )
         try:
+            httpx.URL(self._url)
             self._client = await acreate_client(self._url, self._key, options)
-        except (AsyncSupabaseException, ValueError) as error:
+        except (AsyncSupabaseException, httpx.InvalidURL, ValueError) as error:
             await self._http.aclose()
             raise ConfigurationError(
                 f"SUPABASE_URL: {self._url!r} is not the URL of a project, as https://PROJECT.supabase.co"
@@ -119,9 +120,8 @@ class SupabaseTransport:
             raise database_unavailable() from error
         except APIError as error:
             raise _translate(function, error) from error
-        if isinstance(
-            answer.data, str
-        ):  # as the library gives on what is no JSON; no function returns a string
+        # No function returns a string: so the library gives on what is no JSON.
+        if isinstance(answer.data, str):
             raise _no_project(200)
         if function in _NEWS:
             self._poll_now.set()
@@ -205,7 +205,7 @@ async def _refuse_by_status(response: httpx.Response) -> None:
                 "(sb_secret_…, or the older service_role JWT), and not revoked?",
                 reason="KEY_REFUSED",
             )
-        case status if 300 <= status < 400 or status == 405:
+        case status if 300 <= status < 400:
             raise _no_project(status)
 
 

@@ -89,7 +89,10 @@ class Transport(Protocol):
 # SQLSTATE classes after which the same call may succeed: connection exceptions, insufficient resources,
 # operator intervention (shutdown, crash recovery, a timeout), and a transaction that lost to another one.
 _TRANSIENT = ("08", "53", "57", "40")
-_LOCK_TIMEOUT = "55P03"  # of the role that logs in on Supabase: 8 s
+_TRANSIENT_TOO = (
+    "55P03",  # no lock in time: 8 s for the role that logs in on Supabase
+    "25006",  # read only: a standby that is being promoted, a project of Supabase's whose disk is full
+)
 
 
 def database_unavailable() -> Unavailable:
@@ -99,7 +102,7 @@ def database_unavailable() -> Unavailable:
 
 def error_from_sqlstate(sqlstate: str, message: str, detail: str | None) -> RookifyError:
     """The error tree's class for what a function raised (class RK, see the migrations) or Postgres itself."""
-    if sqlstate[:2] in _TRANSIENT or sqlstate == _LOCK_TIMEOUT:
+    if sqlstate[:2] in _TRANSIENT or sqlstate in _TRANSIENT_TOO:
         return database_unavailable()
     try:
         details = json.loads(detail) if detail else {}
