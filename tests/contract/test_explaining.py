@@ -226,6 +226,12 @@ class TestBudgets:
         reasons = {moment.why[-1] for moment in moments if moment.judgement == "JUDGEMENT_BLUNDER"}
         assert reasons == {"the LLM's budget was used up (tokens per day)"}
 
+    async def test_what_is_asked_once_more_is_so_beyond_the_games_share(self, desk: Desk) -> None:
+        desk.server.script = [desk.server.says('{"explanations": []}')]
+        moments = await desk.explained(await desk.job(1), desk.explainer(calls_per_game=0.1))
+        assert len(by(moments, MODEL)) == 1
+        assert len(desk.server.requests) == 2
+
     async def test_a_game_has_its_share(self, desk: Desk) -> None:
         explainer = desk.explainer(tokens_per_game=300)
         moments = await desk.explained(await desk.job(2), explainer)

@@ -28,7 +28,7 @@ def quotas_grid(quotas: Iterable[sync_pb2.Quota], now: datetime) -> Grid:
             left = moment_of(quota.reset_time) - now
             reset = f"in {span_text(left)} ({time_text(quota.reset_time)})" if left > timedelta() else "now"
         grid.add(
-            clean(quota.name).replace("_", " "),
+            clean(quota.name).replace("_", " ").replace("llm", "LLM"),
             Text(f"{quota.used:,}", style="red" if full else ""),
             f"{quota.limit:,}",
             reset,

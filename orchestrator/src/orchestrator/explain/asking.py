@@ -97,9 +97,10 @@ class Asker:
         requests = await self._plan(asking, choices, others, budget, tokens, told)
         again = await self._read(await self._send(requests, asking.over), told)
         if again and not asking.over.is_set():
-            # In smaller groups: what was cut off or confused has more room.
+            # In smaller groups: what was cut off or confused has more room. And beyond the games' share of
+            # calls, if need be, but within all other bounds.
             choices = [choice for choice, _ in again]
-            requests = await self._plan(asking, choices, (), budget, tokens // 2, told)
+            requests = await self._plan(asking, choices, (), self._policy.budget, tokens // 2, told)
             again = await self._read(await self._send(requests, asking.over), told)
         told.unexplained += again
         return told
