@@ -1,5 +1,4 @@
-"""Asks the LLM about chosen moments: the cache and the budget first, then side by side, each answer
-checked."""
+"""Asks the LLM about chosen moments: cache and budget first, then side by side, each answer checked."""
 
 from __future__ import annotations
 
