@@ -18,7 +18,7 @@ from orchestrator.explain.llm import Answer, Llm, Outcome
 from orchestrator.explain.policy import Policy
 from orchestrator.explain.rating import Band
 from orchestrator.explain.request import Prompt
-from orchestrator.store.moment_rows import KnownExplanation, LlmBudget, LlmCall, LlmRequest
+from orchestrator.store.moment_rows import KnownExplanation, LlmBudget, LlmCall, LlmRequest, NewMoment
 from orchestrator.store.rows import Claim
 from orchestrator.store.store import Store
 
@@ -84,16 +84,22 @@ class Asker:
         return [list(islice(rest, len(size))) for size in sizes]
 
     async def ask(
-        self, asking: Asking, choices: Sequence[Choice], others: Sequence[Choice], budget: LlmBudget
+        self,
+        asking: Asking,
+        choices: Sequence[Choice],
+        others: Sequence[Choice],
+        budget: LlmBudget,
+        moments: Sequence[NewMoment] = (),
     ) -> Told:
         """Until all is answered, or there is no more time. What fails the checks is asked once more.
 
-        Of `others` only what the cache knows is told. Raises what the store raises; what was asked until then
-        stays in the account at the most that it may have cost.
+        Of `others` only what the cache knows is told. `moments` are written before anything is asked. Raises
+        what the store raises; what was asked until then stays in the account at the most that it may have
+        cost.
         """
         told = Told()
         tokens = self._policy.tokens_per_request
-        requests = await self._plan(asking, choices, others, budget, tokens, told)
+        requests = await self._plan(asking, choices, others, budget, tokens, told, moments)
         again = await self._read(await self._send(requests, asking.over), told)
         if again and not asking.over.is_set():
             # In smaller groups: what was cut off or confused has more room. And beyond the games' share of
@@ -112,6 +118,7 @@ class Asker:
         budget: LlmBudget,
         tokens: int,
         told: Told,
+        moments: Sequence[NewMoment] = (),
     ) -> list[_Request]:
         """What is to be sent: neither known already, nor beyond the budget."""
         rating, model = asking.rating, self._llm.model
@@ -123,6 +130,7 @@ class Asker:
             list({_key(choice) for choice in (*choices, *others)}),
             [LlmRequest(each.id, len(each.choices), each.prompt.tokens) for each in planned],
             budget,
+            moments,
         )
         known = {(each.position, each.move_uci): each.explanation for each in plan.known}
         hits = [(each, known[_key(each)]) for each in (*choices, *others) if _key(each) in known]

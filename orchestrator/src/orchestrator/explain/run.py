@@ -1,9 +1,8 @@
 """Explains a job's moments beside its analysis, and never in its way.
 
-Every game's moments are written with a template as soon as the game is read, so that nothing is missing
-whatever becomes of the LLM; a model's words replace it when they come. The LLM is asked in rounds: twice or
-more while games come in, each time about the best of what is known by then, and for the last time when all
-games are there.
+Every game's moments are written with a template before the LLM is asked, so that nothing is missing whatever
+becomes of it; a model's words replace the template when they come. The LLM is asked in rounds: while games
+come in about the best of what is known by then, and once more when all games are there.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from servicekit.errors import RookifyError
 
 log = structlog.get_logger()
 
-_PAGE = 50  # games read at a time: 200 KB
+_PAGE = 100  # games read at a time: 400 KB
 _ROUND_GAMES = (10, 50)  # a round is due after half of the job's games, within these bounds
 _BATCH = 300  # moments written at a time: 200 KB
 # Candidates kept for later rounds: four times what any job's calls could explain, 2 MB.
@@ -111,13 +110,11 @@ class JobExplainer:
             async with asyncio.TaskGroup() as tasks:
                 while not self._last:
                     if self._is_due():
-                        await self._read_games()
-                        await self._begin_asking(tasks, last=False)
+                        await self._round(tasks, last=False)
                     self._woken.clear()
                     if not self._last:
                         await self._woken.wait()
-                await self._read_games()
-                await self._begin_asking(tasks, last=True)
+                await self._round(tasks, last=True)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from group  # one cause is enough
 
@@ -131,12 +128,23 @@ class JobExplainer:
         """The last finished_ordinal that is known of."""
         return self._job.games_analyzed + self._job.games_failed
 
+    async def _round(self, tasks: asyncio.TaskGroup, *, last: bool) -> None:
+        moments = await self._read_games()
+        if self._asker is None or self._over.is_set():
+            await self._write(moments)
+        else:
+            await self._begin_asking(tasks, self._asker, moments, last=last)
+
     # Reading, and the templates
 
-    async def _read_games(self) -> None:
+    async def _read_games(self) -> list[NewMoment]:
+        """The moments of the games that have ended since, as templates have them, that are not written
+        yet."""
+        unwritten: list[NewMoment] = []
         while rows := await self._store.list_moment_candidates(self._claim.job.id, self._read_to, _PAGE):
             if not self._games:
-                await self._meet_the_player(rows)
+                self._rating = rating.of_player(rows[0].profile_rating, [row.rating for row in rows])
+                self._band = rating.band(self._rating)
             self._games += len(rows)
             self._read_to = rows[-1].finished_ordinal
             found, choices, moments = await asyncio.to_thread(_templates, rows)
@@ -145,14 +153,13 @@ class JobExplainer:
                 (self._taken if by_llm else self._open).append(candidate)
             if self._asker is not None:
                 self._fresh += choices
-            await self._write(moments)
+            unwritten += moments
             if len(rows) < _PAGE or self._read_to >= self._ended:
-                return
-
-    async def _meet_the_player(self, rows: Sequence[CandidateGame]) -> None:
-        user = await self._store.get_user(self._claim.job.user_id)
-        self._rating = rating.of_player(user.rating if user else None, [row.rating for row in rows])
-        self._band = rating.band(self._rating)
+                break
+            if len(unwritten) >= _BATCH:
+                await self._write(unwritten)
+                unwritten = []
+        return unwritten
 
     async def _write(self, moments: Sequence[NewMoment], told: Told | None = None) -> None:
         usage, learned = (told.usage, told.learned) if told else ([], [])
@@ -168,10 +175,10 @@ class JobExplainer:
 
     # Asking
 
-    async def _begin_asking(self, tasks: asyncio.TaskGroup, *, last: bool) -> None:
+    async def _begin_asking(
+        self, tasks: asyncio.TaskGroup, asker: Asker, moments: Sequence[NewMoment], *, last: bool
+    ) -> None:
         """What is chosen counts as taken from here on; whole requests only, but for the last time."""
-        if self._asker is None or self._over.is_set():
-            return
         budget = self._policy.job_budget(self._games)
         calls = budget.calls_per_job - self._calls
         choices = await asyncio.to_thread(
@@ -182,7 +189,7 @@ class JobExplainer:
             per_game=self._policy.moments_per_game(self._band),
             taken=self._taken,
         )
-        groups = (await asyncio.to_thread(self._asker.groups, choices, self._rating))[: max(0, calls)]
+        groups = (await asyncio.to_thread(asker.groups, choices, self._rating))[: max(0, calls)]
         if not last:
             groups = groups[:-1]
         chosen = [each for group in groups for each in group]
@@ -191,8 +198,8 @@ class JobExplainer:
         places = {_place(each.candidate) for each in chosen}
         others = [each for each in self._fresh if _place(each.candidate) not in places]
         self._fresh = []
-        if chosen or others:
-            tasks.create_task(self._ask(self._asker, chosen, others))
+        if chosen or others or moments:
+            tasks.create_task(self._ask(asker, chosen, others, moments))
 
     def _take(self, chosen: Sequence[Candidate]) -> None:
         places = {_place(each) for each in chosen}
@@ -202,18 +209,26 @@ class JobExplainer:
         self._open = left
         self._taken += chosen
 
-    async def _ask(self, asker: Asker, chosen: Sequence[Choice], others: Sequence[Choice]) -> None:
+    async def _ask(
+        self,
+        asker: Asker,
+        chosen: Sequence[Choice],
+        others: Sequence[Choice],
+        moments: Sequence[NewMoment],
+    ) -> None:
         asking = Asking(self._claim, self._rating, self._band, self._over)
+        budget = self._policy.job_budget(self._games)
         try:
-            told = await asker.ask(asking, chosen, others, self._policy.job_budget(self._games))
+            told = await asker.ask(asking, chosen, others, budget, moments)
         except RookifyError:
             raise
         except Exception:
-            log.exception("the LLM was not asked, by a defect")  # the templates stand
+            log.exception("the LLM was not asked, by a defect")
+            await self._write(moments)
             return
-        moments = [_moment(each, text, asker.model, each.why) for each, text in told.explained]
-        moments += await asyncio.to_thread(_replaced, told.unexplained)
-        await self._write(moments, told)
+        explained = [_moment(each, text, asker.model, each.why) for each, text in told.explained]
+        explained += await asyncio.to_thread(_replaced, told.unexplained)
+        await self._write(explained, told)
         if told.unanswered and not self._last:
             # Perhaps the service is back for the next round.
             again = {_place(each.candidate) for each in told.unanswered}

@@ -29,7 +29,7 @@ FUNCTIONS = frozenset(
         "list_sync_job_events",
         "list_sync_jobs",
         "note_sync_job",
-        "plan_explanations",
+        "plan_explanations_v2",
         "poll_sync_jobs",
         "record_analyses",
         "record_games",

@@ -23,6 +23,7 @@ class CandidateGame:
     opening_eco: str | None
     moves: Sequence[Mapping[str, Any]] = field(repr=False)
     explained: Mapping[int, str]
+    profile_rating: int | None = None  # the user's own, of all games
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,17 @@ class MomentCalls(Caller):
         wanted: Sequence[tuple[str, str]],
         requests: Sequence[LlmRequest],
         budget: LlmBudget,
+        moments: Sequence[NewMoment] = (),
     ) -> ExplanationPlan:
-        """What the cache knows of the `wanted` (position, move), and which requests may go out."""
+        """What the cache knows of the `wanted` (position, move), and which requests may go out.
+
+        `moments` are written first, as `record_moments` writes them.
+        """
         return await self._one(
             ExplanationPlan,
-            "plan_explanations",
+            "plan_explanations_v2",
             **leased(claim),
+            p_moments=AsJson([_json(moment) for moment in moments]),
             p_model=model,
             p_band=band,
             p_wanted=AsJson([{"position": position, "move_uci": move} for position, move in wanted]),

@@ -14,7 +14,7 @@ from orchestrator.store.store import Store
 from orchestrator.sync.openings import KnownOpenings, opening_of
 from servicekit.errors import RookifyError
 
-_PAGE = 25  # PGNs read at a time: about 100 KB
+_PAGE = 51  # PGNs read at a time: about 200 KB, and a hundred games by two calls
 _LAST_WRITE_SECONDS = 2.0  # of the time in which a process has to stop
 _BATCH = 20  # analyses written at a time: below a megabyte of JSON
 # Ended games that wait for the write before theirs; then no more are handed in. Analyzers can be faster than
@@ -115,6 +115,7 @@ async def _feed(
             )
             submitted.add(outcome)
             outcome.add_done_callback(ended)
+            await asyncio.sleep(0)  # for `ended`: what was over at once counts before the next is handed in
             ordinal = game.ordinal
     if submitted:
         await asyncio.wait(submitted)
