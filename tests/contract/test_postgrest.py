@@ -154,24 +154,19 @@ async def test_a_request_is_its_callers_transaction(client: Client) -> None:
     assert (status, body["code"]) == (405, "25006"), "a stable function is called read only"
 
 
-@pytest.mark.parametrize(
-    ("headers", "status", "code", "message"),
-    [
-        ({"apikey": ""}, 401, None, "No API key found in request"),
-        ({"apikey": "sb_secret_unknown"}, 401, None, "Invalid API key"),
-        ({"apikey": "a.b.c"}, 401, None, "Invalid API key"),
-        ({"Authorization": "Bearer "}, 401, "PGRST301", "Empty JWT is sent in Authorization header"),
-        ({"Authorization": f"Bearer {SECRET_KEY}"}, 401, "PGRST301", "Expected 3 parts in JWT; got 1"),
-        ({"Authorization": "Bearer a.b.c"}, 401, "PGRST301", "No suitable key or wrong key type"),
-        ({"Authorization": f"Bearer {legacy_key('anon', exp=1)}"}, 401, "PGRST303", "JWT expired"),
-        ({"Authorization": f"Bearer {legacy_key('nobody')}"}, 401, "22023", 'role "nobody" does not exist'),
-    ],
-)
-async def test_bad_callers(
-    client: Client, headers: dict[str, str], status: int, code: str | None, message: str
-) -> None:
-    answer = await client.post("rpc/nothing", **headers)
-    assert (answer[0], answer[1].get("code"), answer[1]["message"]) == (status, code, message)
+async def test_bad_callers(client: Client) -> None:
+    for headers, code, message in (
+        ({"apikey": ""}, None, "No API key found in request"),
+        ({"apikey": "sb_secret_unknown"}, None, "Invalid API key"),
+        ({"apikey": "a.b.c"}, None, "Invalid API key"),
+        ({"Authorization": "Bearer "}, "PGRST301", "Empty JWT is sent in Authorization header"),
+        ({"Authorization": f"Bearer {SECRET_KEY}"}, "PGRST301", "Expected 3 parts in JWT; got 1"),
+        ({"Authorization": "Bearer a.b.c"}, "PGRST301", "No suitable key or wrong key type"),
+        ({"Authorization": f"Bearer {legacy_key('anon', exp=1)}"}, "PGRST303", "JWT expired"),
+        ({"Authorization": f"Bearer {legacy_key('nobody')}"}, "22023", 'role "nobody" does not exist'),
+    ):
+        status, body, _ = await client.post("rpc/nothing", **headers)
+        assert (status, body.get("code"), body["message"]) == (401, code, message)
 
 
 async def test_errors_come_whole_and_change_nothing(client: Client) -> None:

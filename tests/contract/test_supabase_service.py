@@ -98,8 +98,8 @@ async def test_nothing_is_lost_or_done_twice_on_a_bad_line(
         replica = await fleet.add(await fleet.analyzer(), **project.settings)
         user = await replica.user()
         faults = [Fault(carry_out=True), Fault(), Fault(carry_out=True), Fault(503)]
-        for fault in faults * 5:
-            project.faults += [None, None, fault]
+        for fault in faults * 4:
+            project.faults += [None, None, None, fault]
         job = await user.start(max_games=12)
         async with asyncio.timeout(60):
             messages = await watched(user, job.id)
