@@ -3,9 +3,10 @@
 The system: `rookify up` with its orchestrator, stream, Postgres and command line's watch, one sync of GAMES
 games on WORKERS engines, timed from the first `analyzing` to `completed`. Bare: the same engines driven by a
 blocking UCI loop each, over the very commands that the search of these games sends, longest game first. In
-turns, in one run: bare, system, bare.
+turns, in one run: bare, system, bare. The system searches a few
+positions less: its database learns from the first games for the last ones.
 
-    make bench-sync [ARGS="--games 60 --workers 2 --preset fast"]
+    make bench-sync [ARGS="--games 100 --workers 2 --preset fast"]
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.engine.process import EngineProcess
 from analyzer.pgn import ParsedGame, parse
 from analyzer.search.budget import Preset, plan
+from analyzer.search.cache import PositionCache
 from analyzer.search.game import search_game
 from orchestrator.service.words import PRESETS
 from rookify.sync.v1 import sync_pb2 as pb
@@ -76,6 +78,7 @@ async def recorded(texts: list[str], preset: Preset, engine: str, workers: int) 
             print(f"left out: {error}")
     games.sort(key=lambda game: game.plies, reverse=True)
     commands: list[Commands] = [[] for _ in games]
+    cache = PositionCache(64)  # so that, as in the system, no position is searched twice
     todo = iter(enumerate(games))
     current: dict[int, Commands] = {}
     search = EngineProcess.search
@@ -89,7 +92,7 @@ async def recorded(texts: list[str], preset: Preset, engine: str, workers: int) 
         await lane.start()
         for index, game in todo:
             current[lane.pid] = commands[index]
-            await search_game(lane, game, plan(preset), {})
+            await search_game(lane, game, plan(preset), {}, cache=cache)
         await lane.close()
 
     with patch.object(EngineProcess, "search", recording):
@@ -177,7 +180,7 @@ async def whole(games: int, workers: int, preset: str) -> Figures:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--games", type=int, default=60)
+    parser.add_argument("--games", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--preset", default="fast", choices=["fast", "standard", "deep"])
     options = parser.parse_args()
