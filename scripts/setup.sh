@@ -34,15 +34,17 @@ debian_install() {
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
 }
 
-find_stockfish() {
-    for name in "${ROOKIFY_STOCKFISH:-}" stockfish /usr/games/stockfish; do
-        if [ -n "$name" ] && command -v "$name" >/dev/null; then
-            command -v "$name"
-            return
-        fi
-    done
-    return 1
+find_named_stockfish() { # of several, separated as in PATH, the first that is there
+    (
+        IFS=:
+        for name in ${ROOKIFY_STOCKFISH:-}; do
+            command -v "$name" && exit
+        done
+        exit 1
+    )
 }
+
+find_stockfish() { find_named_stockfish || command -v stockfish || command -v /usr/games/stockfish; }
 
 python=$(find_python)
 if ! fits .venv/bin/python; then
@@ -59,8 +61,8 @@ say "installing requirements/dev.txt"
 pip --require-hashes -r requirements/dev.txt
 pip --no-deps --no-build-isolation -e protos -e orchestrator -e analyzer
 
-if [ -n "${ROOKIFY_STOCKFISH:-}" ] && ! command -v "$ROOKIFY_STOCKFISH" >/dev/null; then
-    fail "ROOKIFY_STOCKFISH=$ROOKIFY_STOCKFISH is no program"
+if [ -n "${ROOKIFY_STOCKFISH:-}" ] && ! find_named_stockfish >/dev/null; then
+    fail "ROOKIFY_STOCKFISH=$ROOKIFY_STOCKFISH names no program"
 fi
 find_stockfish >/dev/null || debian_install stockfish || true
 if stockfish=$(find_stockfish); then

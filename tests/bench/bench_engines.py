@@ -5,6 +5,10 @@ blocking UCI loop for each engine over the very commands that the search of thes
 first. In turns: bare, analyzer, bare. `engines_busy` is the share of the run, the end of the last games
 included, that an engine searched; `cpu_seconds` are this process's own (Python and gRPC, both sides).
 
+`cancel_ms` (median, longest): from CancelGames, while every engine searches a position without end, to the
+analysis of a game of one move and 1,000 nodes a position that was sent right behind it; `short_game_ms` is
+what that takes on idle engines.
+
     make bench-engines [ARGS="--games 12 --workers 2 --preset standard"]
 """
 
@@ -21,6 +25,7 @@ from analyzer.settings import Settings
 from rookify.analysis.v1 import analysis_pb2 as pb
 from servicekit import logs
 from tests.bench.bench_sync import Figures, bare, pgns, recorded
+from tests.bench.parts import percentile
 from tests.bench.results import report
 from tests.support.analysis_client import analysis_stream
 
@@ -45,6 +50,29 @@ async def served(texts: list[str], preset: Preset, workers: int) -> tuple[Figure
     return figures, searching / seconds / workers, cpu
 
 
+async def cancelled(workers: int, times: int) -> tuple[list[float], list[float]]:
+    """Milliseconds that the short game takes behind a cancelled one, and on idle engines."""
+    endless, quick = pb.SearchBudget(nodes_per_position=10**9), pb.SearchBudget(nodes_per_position=1_000)
+    behind, idle = [], []
+    settings = Settings(analyzer_listen="127.0.0.1:0", engine_workers=workers, position_cache_mb=0)
+    async with Analyzer(settings) as analyzer, analysis_stream(analyzer.address) as stream:
+        for number in range(times):
+            began = time.monotonic()
+            await stream.feed([pb.Game(game_id=f"idle {number}", pgn="1. e4")], quick)
+            idle.append((time.monotonic() - began) * 1000)
+            jobs = [f"job {number}.{each}" for each in range(workers)]
+            for job in jobs:
+                await stream.send([pb.Game(game_id=job, job_id=job, pgn="1. e4 e5 2. Nf3")], endless)
+            await asyncio.sleep(0.3)  # all are deep in it
+            began = time.monotonic()
+            for job in jobs:
+                await stream.cancel(job)
+            await stream.until(lambda jobs=jobs: all(job in stream.ended for job in jobs))  # type: ignore[misc]
+            await stream.feed([pb.Game(game_id=f"behind {number}", pgn="1. e4")], quick)
+            behind.append((time.monotonic() - began) * 1000)
+    return behind, idle
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--games", type=int, default=12)
@@ -60,6 +88,7 @@ async def main() -> None:
     run, busy, cpu = await served(texts, preset, options.workers)
     after = await asyncio.to_thread(bare, commands, engine, options.workers)
     bare_speed = (before.nodes + after.nodes) / (before.seconds + after.seconds)
+    behind, idle = await cancelled(options.workers, 20)
     report(
         "engines",
         [figures.row() for figures in (before, run, after)],
@@ -68,6 +97,8 @@ async def main() -> None:
         engines_busy=busy,
         cpu_seconds_per_million_nodes=cpu / run.nodes * 1e6,
         games_per_minute=len(commands) / run.seconds * 60,
+        cancel_ms=[percentile(behind, 0.5), max(behind)],
+        short_game_ms=[percentile(idle, 0.5), max(idle)],
     )
 
 

@@ -27,7 +27,7 @@ from rookify.analysis.v1 import analysis_pb2 as pb
 from servicekit.errors import ConfigurationError
 from servicekit.status import from_rpc_error
 from tests.support.analysis_client import AnalysisStream, analysis_stream, analyzer_channel
-from tests.support.scripted_engine import scripted_engine, starts
+from tests.support.scripted_engine import commands, scripted_engine, starts
 
 QUICK = pb.SearchBudget(nodes_per_position=2_000)
 ENDLESS = pb.SearchBudget(nodes_per_position=10**9)
@@ -417,6 +417,22 @@ async def test_cancelling_stops_the_search_and_answers_for_each_game() -> None:
             assert (failure.reason, failure.retryable) == (pb.GameFailure.REASON_CANCELLED, False)
         await opened.feed([game("next")], QUICK)
         assert opened.analysis("next")
+
+
+async def test_cancelling_stops_every_engine_that_searches_the_game(tmp_path: Path) -> None:
+    """Two of them share it, as nothing else is there for the second to do."""
+
+    async def told(command: str, times: int) -> None:
+        async with asyncio.timeout(10):
+            while sum(said.startswith(command) for said in commands(tmp_path)) < times:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)  # an engine cannot ring
+
+    async with stream(stockfish=scripted_engine(tmp_path, [["endless"]])) as opened:
+        await opened.send([game("g1", "1. Nf3 Nf6 2. Ng1 Ng8 " * 5)], QUICK)
+        await told("go", 2)
+        await opened.cancel("job")
+        await told("stop", 2)
+        await opened.until(lambda: "g1" in opened.ended)
 
 
 async def test_cancelling_one_game_leaves_the_others() -> None:
