@@ -11,11 +11,10 @@ from uuid import UUID
 from google.api.httpbody_pb2 import HttpBody
 from google.type import date_pb2
 
-from orchestrator.auth import current_caller
 from orchestrator.domain import Platform, TimeClass
 from orchestrator.service import compat_json, validate, words
 from orchestrator.service.admin_servicer import AdminServicer
-from orchestrator.service.sync_servicer import SyncServicer
+from orchestrator.service.sync_servicer import SyncServicer, own_user
 from orchestrator.store.rows import SyncJob
 from orchestrator.store.store import Store
 from rookify.compat.v1 import compat_pb2 as pb
@@ -55,7 +54,7 @@ class CompatServicer(compat_pb2_grpc.CompatServiceServicer):
 
     async def ListSyncJobs(self, request: pb.ListSyncJobsRequest, context: Any) -> pb.ListSyncJobsResponse:  # noqa: N802
         jobs = await self._store.list_sync_jobs(
-            _own_user(request.user_id), active_only=False, limit=_HISTORY, after=None
+            own_user(request.user_id), active_only=False, limit=_HISTORY, after=None
         )
         history: compat_json.History = {
             "status": "success",
@@ -64,7 +63,7 @@ class CompatServicer(compat_pb2_grpc.CompatServiceServicer):
         return pb.ListSyncJobsResponse(history=_body(history))
 
     async def ListGames(self, request: pb.ListGamesRequest, context: Any) -> pb.ListGamesResponse:  # noqa: N802
-        user_id = _own_user(request.user_id)
+        user_id = own_user(request.user_id)
         checks = validate.Checks()
         platform = checks.of(lambda: _platform(request.platform)) if request.platform else None
         if not 0 <= request.limit <= validate.MAX_PAGE_SIZE:
@@ -81,7 +80,7 @@ class CompatServicer(compat_pb2_grpc.CompatServiceServicer):
         return pb.ListGamesResponse(games=_body([compat_json.game(game) for game in games]))
 
     async def GetGame(self, request: pb.GetGameRequest, context: Any) -> pb.GetGameResponse:  # noqa: N802
-        user_id = _own_user(request.user_id)
+        user_id = own_user(request.user_id)
         game_id = validate.uuid("game_id", request.game_id)
         games = await self._store.list_games_by_offset(user_id, game_analysis_id=game_id)
         if not games:
@@ -123,12 +122,6 @@ class CompatServicer(compat_pb2_grpc.CompatServiceServicer):
 
 def _body(answer: object) -> HttpBody:
     return HttpBody(content_type="application/json", data=json.dumps(answer, ensure_ascii=False).encode())
-
-
-def _own_user(text: str) -> UUID:
-    user_id = validate.uuid("user_id", text)
-    current_caller().require(user_id)
-    return user_id
 
 
 async def _renamed(call: Awaitable[T]) -> T:

@@ -50,7 +50,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         return pb.GetSyncJobResponse(sync_job=convert.sync_job(job))
 
     async def ListSyncJobs(self, request: pb.ListSyncJobsRequest, context: Any) -> pb.ListSyncJobsResponse:  # noqa: N802
-        user_id = _own_user(request.user_id)
+        user_id = own_user(request.user_id)
         size = validate.page_size(request.page_size)
         jobs = await self._store.list_sync_jobs(
             user_id,
@@ -95,7 +95,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
 
     async def GetQuota(self, request: pb.GetQuotaRequest, context: Any) -> pb.GetQuotaResponse:  # noqa: N802
         budget = llm_budget(self._settings) if self._settings.asks_llm else None
-        quotas = await self._store.get_quota(_own_user(request.user_id), self._limits, budget)
+        quotas = await self._store.get_quota(own_user(request.user_id), self._limits, budget)
         bounds = {"months_per_sync": self._settings.max_months}
         if budget is not None:
             bounds |= {
@@ -113,7 +113,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
     async def ListGameAnalyses(  # noqa: N802
         self, request: pb.ListGameAnalysesRequest, context: Any
     ) -> pb.ListGameAnalysesResponse:
-        user_id = _own_user(request.user_id)
+        user_id = own_user(request.user_id)
         job_id = validate.uuid("sync_job_id", request.sync_job_id) if request.sync_job_id else None
         if job_id:
             await self._job_of(user_id, job_id)
@@ -136,7 +136,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
     async def GetGameAnalysis(  # noqa: N802
         self, request: pb.GetGameAnalysisRequest, context: Any
     ) -> pb.GetGameAnalysisResponse:
-        user_id = _own_user(request.user_id)
+        user_id = own_user(request.user_id)
         row = await self._store.get_game_analysis(
             user_id, validate.uuid("game_analysis_id", request.game_analysis_id)
         )
@@ -154,7 +154,8 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         return jobs[0]
 
 
-def _own_user(text: str) -> UUID:
+def own_user(text: str) -> UUID:
+    """The user of that id, for whom the caller may act. Raises InvalidInput, PermissionDenied."""
     user_id = validate.uuid("user_id", text)
     current_caller().require(user_id)
     return user_id
