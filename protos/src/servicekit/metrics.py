@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from prometheus_client import Counter, Histogram, start_http_server
 
+from servicekit.address import host_port
 from servicekit.errors import ConfigurationError
 
 # Seconds: a call that only reads takes 2 ms, one that waits for a database to come back some seconds.
@@ -27,13 +28,9 @@ def serving(listen: str) -> Iterator[None]:
     if not listen:
         yield
         return
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigurationError(
-            f"metrics address {listen!r}: write host:port, as in 127.0.0.1:9464", reason="BAD_ADDRESS"
-        )
+    host, port = host_port(listen, "metrics address", example="127.0.0.1:9464", free_port=True)
     try:
-        server, thread = start_http_server(int(port), host.strip("[]"))
+        server, thread = start_http_server(port, host)
     except OSError as error:
         raise ConfigurationError(
             f"metrics cannot be served at {listen}: {error.strerror or error}", reason="ADDRESS_UNAVAILABLE"

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from servicekit import health
+from servicekit.address import host_port
 from servicekit.errors import ConfigurationError
 from servicekit.tls import ServerSecurity
 
@@ -92,12 +93,7 @@ class GrpcServer:
         await self._health.set(self._names, serving=False)
         names = (*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
-        host, _, port = self.listen.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:
-            raise ConfigurationError(
-                f"listen address {self.listen!r}: write host:port, as in 127.0.0.1:50051",
-                reason="BAD_ADDRESS",
-            )
+        host_port(self.listen, "listen address", example="127.0.0.1:50051", free_port=True)
         credentials = await asyncio.to_thread(self._security.credentials, self.listen)
         try:
             bound = (

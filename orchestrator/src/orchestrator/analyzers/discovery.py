@@ -7,6 +7,7 @@ import socket
 
 import structlog
 
+from servicekit.address import host_port
 from servicekit.errors import ConfigurationError
 
 log = structlog.get_logger()
@@ -14,14 +15,11 @@ log = structlog.get_logger()
 
 def parse_targets(setting: str) -> list[tuple[str, int]]:
     """ "a:50061, b:50061" → [("a", 50061), ("b", 50061)]. Raises ConfigurationError."""
-    targets = []
-    for part in filter(None, (part.strip() for part in setting.split(","))):
-        host, _, port = part.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise ConfigurationError(
-                f"ROOKIFY_ANALYZERS: {part!r} is not host:port, as in 127.0.0.1:50061 or analyzer:50061"
-            )
-        targets.append((host.strip("[]"), int(port)))
+    targets = [
+        host_port(part.strip(), "ROOKIFY_ANALYZERS", example="127.0.0.1:50061 or analyzer:50061")
+        for part in setting.split(",")
+        if part.strip()
+    ]
     if not targets:
         raise ConfigurationError("ROOKIFY_ANALYZERS is empty: name at least one analyzer as host:port")
     return targets

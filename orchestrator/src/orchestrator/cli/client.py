@@ -19,6 +19,7 @@ from orchestrator.cli.failures import as_failure
 from orchestrator.client_settings import ClientSettings
 from orchestrator.settings import load_settings
 from rookify.sync.v1 import sync_pb2_grpc
+from servicekit.address import host_port
 from servicekit.errors import ConfigurationError, FailedPrecondition, NotFound
 from servicekit.plaintext import is_loopback
 from servicekit.server import CHANNEL_OPTIONS
@@ -118,12 +119,7 @@ def open_channel(target: str, security: ClientSecurity = LOOPBACK_OR_TLS) -> grp
 
     So the token never travels in the clear by mistake. Raises ConfigurationError.
     """
-    host, colon, port = target.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ConfigurationError(
-            f"ROOKIFY_ORCHESTRATOR is {target!r}; write host:port, such as 127.0.0.1:50051.",
-            reason="BAD_ADDRESS",
-        )
+    host, _ = host_port(target, "ROOKIFY_ORCHESTRATOR", example="127.0.0.1:50051")
     direct = (("grpc.enable_http_proxy", 0),) if is_loopback(host) else ()
     options = (*CHANNEL_OPTIONS, *direct, *security.name_options())
     if _by_tls(target, security):

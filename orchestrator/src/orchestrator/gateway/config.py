@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from orchestrator.settings import Settings
 from rookify.compat.v1 import compat_pb2
 from rookify.sync.v1 import sync_pb2
+from servicekit.address import host_port
 from servicekit.errors import ConfigurationError
 
 CONFIG_FILE = "envoy.yaml"
@@ -71,7 +72,7 @@ def write(gateway: Gateway, folder: Path) -> Path:
 def render(gateway: Gateway) -> str:
     """The configuration, YAML. Raises ConfigurationError for an address that is none."""
     template = resources.files(__package__).joinpath(CONFIG_FILE).read_text(encoding="utf-8")
-    host, port = _host_port(gateway.listen)
+    host, port = host_port(gateway.listen, "gateway address", example="127.0.0.1:8080")
     # JSON is YAML: quoted as it must be.
     values = {
         "listen_host": json.dumps(host),
@@ -83,7 +84,12 @@ def render(gateway: Gateway) -> str:
         "cors_origins": json.dumps([_origin(origin) for origin in gateway.cors_origins]),
         "descriptor": json.dumps(str(gateway.folder / DESCRIPTOR_FILE)),
         "services": json.dumps([service.full_name for service in _services()]),
-        "upstreams": json.dumps([_endpoint(*_host_port(upstream)) for upstream in gateway.upstreams]),
+        "upstreams": json.dumps(
+            [
+                _endpoint(*host_port(upstream, "orchestrator", example="orchestrator:50051"))
+                for upstream in gateway.upstreams
+            ]
+        ),
     }
     return Template(template).substitute(values)
 
@@ -125,12 +131,3 @@ def _origin(origin: str) -> dict[str, object]:
 
 def _endpoint(host: str, port: int) -> dict[str, object]:
     return {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}
-
-
-def _host_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ConfigurationError(
-            f"address {address!r}: write host:port, as in 127.0.0.1:8080", reason="BAD_ADDRESS"
-        )
-    return host.strip("[]"), int(port)

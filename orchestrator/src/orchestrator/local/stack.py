@@ -23,6 +23,7 @@ from orchestrator.store import migrate
 from orchestrator.store.choice import Choice, choose, open_transport
 from orchestrator.store.schema import check_schema
 from orchestrator.store.store import Store
+from servicekit.address import host_port
 from servicekit.errors import ConfigurationError
 from servicekit.settings import FILE_SUFFIX
 
@@ -201,24 +202,20 @@ def claimable(listen: str) -> str:
 
     Asked before anything is started; whoever comes between is told by the service itself.
     """
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigurationError(
-            f"listen address {listen!r}: write host:port, as in 127.0.0.1:50051", reason="BAD_ADDRESS"
-        )
+    host, port = host_port(listen, "listen address", example="127.0.0.1:50051", free_port=True)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections do not count
         try:
-            probe.bind((host.strip("[]"), int(port)))
+            probe.bind((host, port))
         except OSError as error:
             raise ConfigurationError(
                 f"port {port} on {host} cannot be had ({error.strerror or error}): stop what uses it, "
                 "or choose another by --port or ROOKIFY_LISTEN",
                 reason="PORT_IN_USE",
-                metadata={"port": port},
+                metadata={"port": str(port)},
             ) from error
-        return f"{host}:{probe.getsockname()[1]}"
+        return f"{listen.rpartition(':')[0]}:{probe.getsockname()[1]}"
 
 
 def _reached_at(listen: str) -> str:
