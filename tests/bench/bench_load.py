@@ -95,8 +95,10 @@ class Job:
                 if self.begun == watchers:
                     begun.set()
             done = job.games_analyzed + job.games_failed
+            # A watcher may hear of a change before the hand that made it has its answer: that took no time.
             self.took += [
-                (now - self.committed[number]) * 1000 for number in range(max(known, 0) + 1, done + 1)
+                (now - (self.committed[number] or now)) * 1000
+                for number in range(max(known, 0) + 1, done + 1)
             ]
             known = max(known, done)
 

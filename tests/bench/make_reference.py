@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.engine.discovery import find_stockfish
-from analyzer.scores import Centipawns, MateIn, flipped
+from analyzer.scores import Centipawns, MateIn, Score, flipped
 from tests.bench import reference
 from tests.bench.ways import BareEngine, positions
 
@@ -31,13 +31,19 @@ def searched(process: BareEngine, game: reference.ReferenceGame, nodes: int) -> 
             found.append({"over": True, "checkmate": board.is_checkmate()})
             continue
         score, best, depth, _ = process.search(command, f"go nodes {nodes}")
-        match score if board.turn else flipped(score):
-            case Centipawns(value):
-                told = {"centipawns": value}
-            case MateIn(moves):
-                told = {"mate_in": moves}
-        found.append({**told, "best_uci": best, "depth": depth})
+        found.append(as_told(score, best, depth, white=board.turn))
     return found[::-1]
+
+
+def as_told(score: Score, best: str, depth: int, *, white: bool) -> dict[str, Any]:
+    """`score` is the mover's; what is told is White's."""
+    told: dict[str, Any] = {}
+    match score if white else flipped(score):
+        case Centipawns(value):
+            told = {"centipawns": value}
+        case MateIn(moves):
+            told = {"mate_in": moves}
+    return {**told, "best_uci": best, "depth": depth}
 
 
 def main() -> None:

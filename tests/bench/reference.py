@@ -13,12 +13,14 @@ from typing import Any
 
 from analyzer import pgn
 from analyzer.pgn import ParsedGame
-from analyzer.scores import Centipawns, MateIn, Score
+from analyzer.scores import Centipawns, MateIn, Score, before_only_move
 from analyzer.search.unsearched import over
 from tests.bench.agreement import Judged
 from tests.support.platforms.__main__ import SHIPPED
 from tests.support.real_games import real_games
 
+# What `python -m tests.bench.deepen_reference` found: positions by game and ply.
+DEEPER = Path(__file__).with_name("deeper.json")
 HALVES = ("tuning", "held-out", "all")
 
 
@@ -37,18 +39,30 @@ def folder() -> Path:
     return real_games() or SHIPPED
 
 
-def load(source: Path, half: str = "all") -> list[ReferenceGame]:
+def load(source: Path, half: str = "all", *, deepened: bool = False) -> list[ReferenceGame]:
     """The games that the reference holds, in its order; of a half every other one.
 
-    Tuned on: the first, third, fifth … of the reference. Held out: the others.
+    Tuned on: the first, third, fifth … of the reference. Held out: the others. `deepened`: with the doubtful
+    positions as deeper.json has them.
     """
     file = source / "reference" / "evaluations.json"
     if not file.is_file():
         return []
     evaluations: dict[str, list[dict[str, Any]]] = json.loads(file.read_text())["games"]
-    texts = archived(source)
-    games = [_with_reference(url, texts[url], positions) for url, positions in evaluations.items()]
+    texts, better = archived(source), deeper() if deepened else {}
+    games = [
+        _with_reference(url, texts[url], positions, better.get(url, {}))
+        for url, positions in evaluations.items()
+    ]
     return games if half == "all" else games[HALVES.index(half) :: 2]
+
+
+def deeper() -> dict[str, dict[str, dict[str, Any]]]:
+    """Positions searched with more nodes than the reference's, by game and ply."""
+    if not DEEPER.is_file():
+        return {}
+    games: dict[str, dict[str, dict[str, Any]]] = json.loads(DEEPER.read_text())["games"]
+    return games
 
 
 def unjudged(source: Path, games: int) -> list[ReferenceGame]:
@@ -72,9 +86,15 @@ def archived(source: Path) -> dict[str, str]:
     return {game["url"]: game["pgn"] for game in games if game.get("pgn") and game["rules"] == "chess"}
 
 
-def _with_reference(url: str, text: str, positions: list[dict[str, Any]]) -> ReferenceGame:
+def _with_reference(
+    url: str, text: str, positions: list[dict[str, Any]], better: dict[str, dict[str, Any]]
+) -> ReferenceGame:
     game = pgn.parse(text)
+    positions = [better.get(str(ply), position) for ply, position in enumerate(positions)]
     scores = [_score(game, position) for position in positions]
+    for ply in reversed(range(game.plies)):
+        if game.moves[ply].forced and better:
+            scores[ply] = before_only_move(scores[ply + 1], white=game.moves[ply].white)
     reference = tuple(
         Judged(scores[at], scores[at + 1], move.white, first_choice=positions[at]["best_uci"] == move.uci)
         for at, move in enumerate(game.moves)

@@ -21,9 +21,12 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from orchestrator.gateway import config
+from orchestrator.local.stack import claimable
 from orchestrator.settings import Settings
 from rookify.sync.v1 import sync_pb2 as pb
 from rookify.sync.v1 import sync_pb2_grpc
+from servicekit.tls import ClientSecurity
+from tests.support.certificates import Authority
 from tests.support.gateway import ORIGIN, running_gateway
 from tests.support.orchestrator import PLAYER, Client, Orchestrator, running_orchestrator
 from tests.support.platforms.__main__ import SHIPPED
@@ -296,6 +299,62 @@ async def test_an_orchestrator_that_goes_costs_readers_nothing(database: Databas
         finally:
             await http.aclose()
             await gateway.__aexit__(None, None, None)
+
+
+class TestTls:
+    """Towards the orchestrators."""
+
+    @pytest.fixture
+    async def orchestrator(self, database: Database, tmp_path: Path) -> AsyncIterator[Orchestrator]:
+        """Its certificate is for "orchestrator", and it wants one of the same CA."""
+        authority = Authority("ca")
+        ca = authority.write(tmp_path)
+        cert, key = authority.make("orchestrator").write(tmp_path, "server")
+        authority.make("gateway").write(tmp_path, "gateway")
+        Authority("foreign").write(tmp_path)
+        async with running_orchestrator(
+            database, tls_cert=cert, tls_key=key, tls_client_ca=ca, analyzers="127.0.0.1:1"
+        ) as made:
+            yield made
+
+    async def test_with_a_certificate_of_its_own(self, orchestrator: Orchestrator, tmp_path: Path) -> None:
+        own, own_key = tmp_path / "gateway.pem", tmp_path / "gateway.key"
+        security = ClientSecurity("TEST", tmp_path / "ca.ca.pem", own, own_key, "orchestrator")
+        await self.read(orchestrator, security)
+
+    async def test_as_rookify_up_reaches_its_own(self, orchestrator: Orchestrator) -> None:
+        """It trusts the server's certificate itself, and shows the same."""
+        await self.read(orchestrator, orchestrator.settings.security().towards_itself(None, None))
+
+    async def read(self, orchestrator: Orchestrator, security: ClientSecurity) -> None:
+        user = await orchestrator.user()
+        headers = {"authorization": f"Bearer {user.token}"}
+        async with (
+            running_gateway(f"127.0.0.1:{orchestrator.port}", security=security) as address,
+            httpx.AsyncClient(base_url=f"http://{address}", headers=headers) as http,
+        ):
+            assert (await http.get(f"/sync-jobs/{user.user_id}")).json()["sync_jobs"] == []
+
+    @pytest.mark.parametrize(
+        ("ca", "name", "counted"), [("foreign", "orchestrator", "error"), ("ca", "elsewhere", "san")]
+    )
+    async def test_nobody_else_is_spoken_to(
+        self, orchestrator: Orchestrator, tmp_path: Path, ca: str, name: str, counted: str
+    ) -> None:
+        own, own_key = tmp_path / "gateway.pem", tmp_path / "gateway.key"
+        security = ClientSecurity("TEST", tmp_path / f"{ca}.ca.pem", own, own_key, name)
+        upstream = f"127.0.0.1:{orchestrator.port}"
+        transport = httpx.AsyncHTTPTransport(retries=10)  # until it listens
+        admin = claimable("127.0.0.1:0")
+        port = int(admin.rpartition(":")[2])
+        async with (
+            running_gateway(upstream, healthy=False, security=security, admin_port=port) as address,
+            httpx.AsyncClient(transport=transport, timeout=20) as http,
+        ):
+            assert (await http.get(f"http://{address}/sync-jobs/{uuid4()}")).status_code == 503
+            stats = (await http.get(f"http://{admin}/stats", params={"filter": "ssl.fail_verify"})).text
+            failures = dict(line.split(": ") for line in stats.splitlines())
+            assert int(failures[f"cluster.orchestrator.ssl.fail_verify_{counted}"]) > 0, stats
 
 
 def test_the_deployed_configuration_is_what_the_settings_give() -> None:

@@ -302,8 +302,10 @@ async def test_no_method_of_any_service_answers_without_a_token(database: Databa
         paths += ["/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "/no.such.Service/Method"]
         for path in paths:
             method: Any = orchestrator.channel.stream_stream(path)
-            call = method(iter([b""]), timeout=10)
-            assert (await refused(anext(aiter(call)))).code is grpc.StatusCode.UNAUTHENTICATED, path
+            # Nothing is sent: grpcio makes INTERNAL of a status that overtakes a write (grpc issue 36066).
+            call = method(timeout=10)
+            assert await call.code() is grpc.StatusCode.UNAUTHENTICATED, path
+            call.cancel()
 
 
 async def test_every_good_token_gets_in(database: Database) -> None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import grpc.aio
+import httpx
 import jwt
 import psycopg
 import pytest
@@ -95,8 +96,13 @@ async def test_with_tls_all_goes_by_tls(folder: Path) -> None:
     server = {"ROOKIFY_TLS_CERT": str(cert), "ROOKIFY_TLS_KEY": str(key), "ROOKIFY_TLS_CLIENT_CA": str(ca)}
     # What is for analyzers elsewhere does not disturb the one on loopback.
     elsewhere = {f"ROOKIFY_ANALYZER_TLS_{name}": "/nowhere" for name in ("CERT", "KEY", "CA", "CLIENT_CA")}
-    up = await Up.start(folder / "data", "--engine-workers", "1", env={**client, **server, **elsewhere})
+    options = ("--engine-workers", "1", "--gateway", "0")
+    up = await Up.start(folder / "data", *options, env={**client, **server, **elsewhere})
     try:
+        assert up.process.stdout is not None
+        said = (await up.process.stdout.readline()).decode()
+        async with httpx.AsyncClient(base_url=said.removeprefix("the gateway is at ").strip()) as http:
+            assert (await http.get("/healthz")).status_code == 200
         call = {"ROOKIFY_TOKEN": await token_for(up), "ROOKIFY_ORCHESTRATOR": up.address}
         listed = await rookify("jobs", cwd=folder, env=client | call)
         assert listed.code == 0, listed.err

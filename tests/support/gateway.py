@@ -18,8 +18,8 @@ ORIGIN = "https://app.example.com"
 
 
 @asynccontextmanager
-async def running_gateway(*orchestrators: str, **changes: object) -> AsyncIterator[str]:
-    """Its host:port. `changes` are fields of Gateway."""
+async def running_gateway(*orchestrators: str, healthy: bool = True, **changes: object) -> AsyncIterator[str]:
+    """Its host:port. `healthy`: not before it reaches an orchestrator. `changes` are fields of Gateway."""
     folder = reachable_folder("rookify-gateway-")
     settings = Settings(_env_file=None, cors_origins=ORIGIN, gateway_rate=10_000, gateway_burst=10_000)  # type: ignore[call-arg]
     listen, admin = claimable("127.0.0.1:0"), claimable("127.0.0.1:0")
@@ -27,7 +27,8 @@ async def running_gateway(*orchestrators: str, **changes: object) -> AsyncIterat
     made = config.from_settings(settings, listen, orchestrators, PurePosixPath(folder), admin_port)
     path = config.write(replace(made, **changes), folder)  # type: ignore[arg-type]
     arguments = ["-c", str(path), "--use-dynamic-base-id", "--log-level", "warning", "--concurrency", "1"]
-    envoy = Child(ChildSpec("gateway", [find_envoy(""), *arguments], {}, health=listen), Path(folder, "log"))
+    health = listen if healthy else None
+    envoy = Child(ChildSpec("gateway", [find_envoy(""), *arguments], {}, health=health), Path(folder, "log"))
     await envoy.start()
     try:
         yield listen

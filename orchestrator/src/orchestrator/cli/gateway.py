@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.client_settings import ClientSettings
 from orchestrator.gateway import config
 from orchestrator.settings import Settings, load_settings
 
@@ -25,9 +26,15 @@ def gateway_config(
 ) -> None:
     """Write the configuration of Envoy as the front door: gRPC, REST, gRPC-Web, server-sent events.
 
-    ROOKIFY_CORS_ORIGINS and ROOKIFY_GATEWAY_* go into it.
+    ROOKIFY_CORS_ORIGINS and ROOKIFY_GATEWAY_* go into it; so do ROOKIFY_TLS_CA, _CLIENT_CERT, _CLIENT_KEY
+    and _NAME, with any of which it reaches the orchestrators by TLS.
     """
     gateway = config.from_settings(
-        load_settings(Settings), listen, upstream or ["orchestrator:50051"], PurePosixPath(folder), admin_port
+        load_settings(Settings),
+        listen,
+        upstream or ["orchestrator:50051"],
+        PurePosixPath(folder),
+        admin_port,
+        load_settings(ClientSettings).security(),
     )
     typer.echo(config.write(gateway, out))

@@ -11,7 +11,7 @@ from orchestrator.client_settings import ClientSettings
 from orchestrator.settings import Settings, load_settings
 from servicekit.certificates import read_identity
 from servicekit.errors import ConfigurationError
-from servicekit.tls import Options
+from servicekit.tls import ClientSecurity, Options
 
 # Wherever the certificate is set, see orchestrator/__init__.py.
 HANDSHAKES_TOLD = {"GRPC_VERBOSITY": ""}
@@ -25,8 +25,8 @@ ANALYZER_IN_THE_CLEAR = {
 }
 
 
-def health_channel(settings: Settings) -> OpenChannel | None:
-    """How `rookify up` asks an orchestrator with TLS for its health; None where it has none.
+def towards_orchestrator(settings: Settings) -> ClientSecurity | None:
+    """How `rookify up` and its gateway reach an orchestrator with TLS; None where it has none.
 
     Raises ConfigurationError.
     """
@@ -38,7 +38,11 @@ def health_channel(settings: Settings) -> OpenChannel | None:
             f"ROOKIFY_TLS_CERT: {identity.path} has expired on {identity.not_after:%Y-%m-%d}"
         )
     client = load_settings(ClientSettings)
-    security = settings.security().towards_itself(client.tls_client_cert, client.tls_client_key)
+    return settings.security().towards_itself(client.tls_client_cert, client.tls_client_key)
+
+
+def health_channel(security: ClientSecurity) -> OpenChannel:
+    """How it is asked for its health."""
 
     async def open_channel(address: str, options: Options) -> grpc.aio.Channel:
         return await security.channel(address, security.name, options)

@@ -16,7 +16,12 @@ from orchestrator.local import database, folder, secrets
 from orchestrator.local.child import Child, ChildSpec
 from orchestrator.local.lock import FolderLock
 from orchestrator.local.postgres import EmbeddedPostgres
-from orchestrator.local.security import ANALYZER_IN_THE_CLEAR, HANDSHAKES_TOLD, health_channel
+from orchestrator.local.security import (
+    ANALYZER_IN_THE_CLEAR,
+    HANDSHAKES_TOLD,
+    health_channel,
+    towards_orchestrator,
+)
 from orchestrator.local.supervisor import Supervisor, supervising
 from orchestrator.settings import Settings
 from orchestrator.store import migrate
@@ -26,6 +31,7 @@ from orchestrator.store.store import Store
 from servicekit.address import host_port
 from servicekit.errors import ConfigurationError
 from servicekit.settings import FILE_SUFFIX
+from servicekit.tls import ClientSecurity
 
 # Of the 10 s in which all must have stopped; the supervisor's own times leave the orchestrator 6.
 _SHUTDOWN_GRACE = 5.0
@@ -49,11 +55,6 @@ async def run(
     All that was started is stopped when this returns or raises. Raises ConfigurationError, inside an
     ExceptionGroup where it comes from a service; `notify` takes lines for people.
     """
-    if gateway_port is not None and settings.tls_cert:
-        raise ConfigurationError(
-            "the gateway reaches the orchestrator on loopback, in the clear: leave ROOKIFY_TLS_CERT out with "
-            "it, or run the services by themselves"
-        )
     await asyncio.to_thread(settings.security().credentials, settings.listen)  # before anything is started
     data_dir = settings.data.expanduser().absolute()
     folder.prepare_folder(data_dir)
@@ -95,7 +96,7 @@ async def _start(
         env = analyzer_env(os.environ, settings, analyzer_address, engine_workers)
         analyzer = ChildSpec("analyzer", python("analyzer"), env, health=analyzer_address)
         tasks.create_task(supervisor.start(Child(analyzer, _log(data_dir, "analyzer"))))
-    open_health = await asyncio.to_thread(health_channel, settings)
+    security = await asyncio.to_thread(towards_orchestrator, settings)
     credentials = {
         **prepared.result(),
         "ROOKIFY_JWT_SECRET": jwt_secret(settings),
@@ -114,22 +115,26 @@ async def _start(
             **{name + FILE_SUFFIX: "" for name in credentials},
             **credentials,
             **ANALYZER_IN_THE_CLEAR,
-            **(HANDSHAKES_TOLD if open_health else {}),
+            **(HANDSHAKES_TOLD if security else {}),
         },
         health=_reached_at(listen),
-        open_health=open_health,
+        open_health=health_channel(security) if security else None,
     )
     await supervisor.start(Child(orchestrator, _log(data_dir, "orchestrator")))
     if gateway is not None:
-        spec = gateway_spec(settings, data_dir / "gateway", gateway, _reached_at(listen))
+        spec = gateway_spec(settings, data_dir / "gateway", gateway, _reached_at(listen), security)
         await supervisor.start(Child(spec, _log(data_dir, "gateway")))
 
 
-def gateway_spec(settings: Settings, files: Path, listen: str, orchestrator: str) -> ChildSpec:
+def gateway_spec(
+    settings: Settings, files: Path, listen: str, orchestrator: str, security: ClientSecurity | None
+) -> ChildSpec:
     """Envoy, healthy where a health check through it reaches the orchestrator. Writes its configuration."""
     envoy = find_envoy(settings.envoy)
     admin_port = int(claimable("127.0.0.1:0").rpartition(":")[2])
-    made = gateway_config.from_settings(settings, listen, [orchestrator], PurePosixPath(files), admin_port)
+    made = gateway_config.from_settings(
+        settings, listen, [orchestrator], PurePosixPath(files), admin_port, security
+    )
     path = gateway_config.write(made, files)
     # No setting of the environment is for it, and no secret is its business. Several may run on one machine.
     arguments = ["-c", str(path), "--use-dynamic-base-id", "--log-level", "warning", "--concurrency", "1"]
