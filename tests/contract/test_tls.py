@@ -426,27 +426,24 @@ async def test_a_probe_asks_a_service_of_its_own_machine(files: Files) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "gateway", "said"),
+    ("fields", "said"),
     [
         (
             {"listen": "0.0.0.0:50051"},
-            None,
             "set ROOKIFY_TLS_CERT and ROOKIFY_TLS_KEY; or set ROOKIFY_ALLOW_PLAINTEXT",
         ),
-        ({"tls_cert": "/nowhere/cert.pem", "tls_key": "/nowhere/key.pem"}, None, "cert.pem cannot be read"),
-        ({"tls_cert": "/nowhere/cert.pem"}, None, "ROOKIFY_TLS_CERT and ROOKIFY_TLS_KEY go together"),
-        ({"tls_cert": "/nowhere/cert.pem", "tls_key": "/nowhere/key.pem"}, 0, "leave ROOKIFY_TLS_CERT out"),
+        ({"tls_cert": "/nowhere/cert.pem", "tls_key": "/nowhere/key.pem"}, "cert.pem cannot be read"),
+        ({"tls_cert": "/nowhere/cert.pem"}, "ROOKIFY_TLS_CERT and ROOKIFY_TLS_KEY go together"),
     ],
 )
 async def test_rookify_up_starts_nothing_where_tls_is_missing_or_spoilt(
-    tmp_path: Path, fields: dict[str, Any], gateway: int | None, said: str
+    tmp_path: Path, fields: dict[str, Any], said: str
 ) -> None:
     settings = Settings(_env_file=None, data=tmp_path / "data", **fields)  # type: ignore[call-arg]
     with pytest.raises(ConfigurationError, match=said):
         await stack.run(
             settings,
             engine_workers=1,
-            gateway_port=gateway,
             stop=asyncio.Event(),
             ready=lambda *_: None,
             notify=print,
