@@ -69,10 +69,7 @@ async def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--plot", type=Path, help="draw the curve into this SVG file")
     options = parser.parse_args()
-    games = reference.load(options.data, options.half, deepened=options.deeper)
-    if options.deeper:
-        games = [game for game in games if game.url in reference.deeper()]
-    games = games[: options.games or None]
+    games = reference.load(options.data, options.half, deepened=options.deeper)[: options.games or None]
     if not games:
         raise SystemExit(f"{options.data} has no reference/evaluations.json; --data names another folder")
     rows = []

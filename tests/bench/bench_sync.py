@@ -3,8 +3,8 @@
 The system: `rookify up` with its orchestrator, stream, Postgres and command line's watch, one sync of GAMES
 games on WORKERS engines, timed from the first `analyzing` to `completed`. Bare: the same engines driven by a
 blocking UCI loop each, over the very commands that the search of these games sends, longest game first. In
-turns, in one run: bare, system, bare. The system searches a few
-positions less: its database learns from the first games for the last ones.
+turns, in one run: bare, system, bare. The system searches a few positions less: its database learns from the
+first games for the last ones.
 
     make bench-sync [ARGS="--games 100 --workers 2 --preset fast"]
 """

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import queue
 import threading
 from pathlib import Path
 from typing import Any
 
 from analyzer.engine.discovery import find_stockfish
 from analyzer.scores import Centipawns
+from analyzer.search.unsearched import over
 from analyzer.verdicts import THRESHOLDS, chance_lost
 from tests.bench import reference
 from tests.bench.agreement import Judged
-from tests.bench.make_reference import as_told
-from tests.bench.ways import BareEngine, positions
+from tests.bench.make_reference import as_told, write_games
+from tests.bench.ways import BareEngine, on_engines, positions
 
 
 def doubtful(move: Judged, within: float) -> bool:
@@ -45,7 +45,7 @@ def doubtful_positions(game: reference.ReferenceGame, within: float) -> list[int
             while side < game.game.plies and game.game.moves[side].forced:
                 side += 1
             wanted.add(side)
-    if game.game.drawn_at_end or game.game.boards[-1].is_checkmate():
+    if over(game.game) is not None:
         wanted.discard(game.game.plies)
     return sorted(wanted, reverse=True)
 
@@ -61,43 +61,22 @@ def main() -> None:
     options = parser.parse_args()
     engine = find_stockfish()
     games: dict[str, Any] = reference.deeper()
-    waiting: queue.SimpleQueue[reference.ReferenceGame] = queue.SimpleQueue()
-    for game in reference.load(options.folder, options.half):
-        if game.url not in games:
-            waiting.put(game)
+    missing = [game for game in reference.load(options.folder, options.half) if game.url not in games]
     lock = threading.Lock()
 
-    def work() -> None:
-        with BareEngine(engine, options.hash_mb) as process:
-            while True:
-                try:
-                    game = waiting.get_nowait()
-                except queue.Empty:
-                    return
-                commands, found = positions(game), {}
-                process.new_game()
-                for ply in doubtful_positions(game, options.within):
-                    score, best, depth, _ = process.search(commands[ply], f"go nodes {options.nodes}")
-                    found[str(ply)] = as_told(score, best, depth, white=game.game.boards[ply].turn)
-                with lock:
-                    games[game.url] = found
-                    _write(games, process.name, options.nodes)
-                    print(f"{game.url}: {len(found)} positions", flush=True)
+    def search(process: BareEngine, game: reference.ReferenceGame) -> None:
+        commands, found = positions(game), {}
+        process.new_game()
+        for ply in doubtful_positions(game, options.within):
+            score, best, depth, _ = process.search(commands[ply], f"go nodes {options.nodes}")
+            found[str(ply)] = as_told(score, best, depth, white=game.game.boards[ply].turn)
+        with lock:
+            games[game.url] = found
+            head = {"engine": process.name, "nodes_per_position": options.nodes}
+            write_games(reference.DEEPER, head, {url: json.dumps(games[url]) for url in sorted(games)})
+            print(f"{game.url}: {len(found)} positions", flush=True)
 
-    threads = [threading.Thread(target=work) for _ in range(options.workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def _write(games: dict[str, Any], engine: str, nodes: int) -> None:
-    """One game to a line. Never half: hours of searching are in it."""
-    head = json.dumps({"engine": engine, "nodes_per_position": nodes})
-    body = ",\n".join(f"{json.dumps(url)}: {json.dumps(found)}" for url, found in sorted(games.items()))
-    new = reference.DEEPER.with_suffix(".new")
-    new.write_text(head[:-1] + f', "games": {{\n{body}\n}}}}\n')
-    new.replace(reference.DEEPER)
+    on_engines(engine, options.hash_mb, options.workers, missing, search)
 
 
 if __name__ == "__main__":

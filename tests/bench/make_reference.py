@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import queue
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from analyzer.engine.discovery import find_stockfish
 from analyzer.scores import Centipawns, MateIn, Score, flipped
 from tests.bench import reference
-from tests.bench.ways import BareEngine, positions
+from tests.bench.ways import BareEngine, on_engines, positions
 
 
 def searched(process: BareEngine, game: reference.ReferenceGame, nodes: int) -> list[dict[str, Any]]:
@@ -57,45 +57,38 @@ def main() -> None:
     engine = find_stockfish()
     file = options.folder / "reference" / "evaluations.json"
     games: dict[str, Any] = json.loads(file.read_text())["games"] if file.is_file() else {}
-    waiting: queue.SimpleQueue[reference.ReferenceGame] = queue.SimpleQueue()
-    for game in reference.unjudged(options.folder, options.games):
-        if game.url not in games:
-            waiting.put(game)
+    missing = [game for game in reference.unjudged(options.folder, options.games) if game.url not in games]
     lock = threading.Lock()
 
-    def work() -> None:
-        with BareEngine(engine, options.hash_mb) as process:
-            while True:
-                try:
-                    game = waiting.get_nowait()
-                except queue.Empty:
-                    return
-                found = searched(process, game, options.nodes)
-                with lock:
-                    games[game.url] = found
-                    _write(file, games, process.name, options.nodes, options.hash_mb)
-                    print(f"{game.url}: {len(found)} positions", flush=True)
+    def search(process: BareEngine, game: reference.ReferenceGame) -> None:
+        found = searched(process, game, options.nodes)
+        with lock:
+            games[game.url] = found
+            _write(file, games, process.name, options.nodes, options.hash_mb)
+            print(f"{game.url}: {len(found)} positions", flush=True)
 
-    threads = [threading.Thread(target=work) for _ in range(options.workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    on_engines(engine, options.hash_mb, options.workers, missing, search)
 
 
 def _write(file: Path, games: dict[str, Any], engine: str, nodes: int, hash_mb: int) -> None:
-    """One position to a line, so that a change can be read. Never half: hours of searching are in it."""
+    """One position to a line, so that a change can be read."""
     head = {
         "engine": engine,
         "nodes_per_position": nodes,
         "hash_mb": hash_mb,
         "order": "last position first, hash kept within a game",
     }
-    body = ",\n".join(
-        f"{json.dumps(url)}: [\n" + ",\n".join(json.dumps(position) for position in found) + "\n]"
-        for url, found in games.items()
-    )
     file.parent.mkdir(exist_ok=True)
+    texts = {
+        url: "[\n" + ",\n".join(json.dumps(position) for position in found) + "\n]"
+        for url, found in games.items()
+    }
+    write_games(file, head, texts)
+
+
+def write_games(file: Path, head: Mapping[str, object], games: Mapping[str, str]) -> None:
+    """`games`: JSON by url. Never half: hours of searching are in it."""
+    body = ",\n".join(f"{json.dumps(url)}: {text}" for url, text in games.items())
     new = file.with_suffix(".new")
     new.write_text(json.dumps(head)[:-1] + f', "games": {{\n{body}\n}}}}\n')
     new.replace(file)

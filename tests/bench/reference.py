@@ -42,8 +42,8 @@ def folder() -> Path:
 def load(source: Path, half: str = "all", *, deepened: bool = False) -> list[ReferenceGame]:
     """The games that the reference holds, in its order; of a half every other one.
 
-    Tuned on: the first, third, fifth … of the reference. Held out: the others. `deepened`: with the doubtful
-    positions as deeper.json has them.
+    Tuned on: the first, third, fifth … of the reference. Held out: the others. `deepened`: only those of
+    deeper.json, with the doubtful positions as they are there.
     """
     file = source / "reference" / "evaluations.json"
     if not file.is_file():
@@ -54,7 +54,8 @@ def load(source: Path, half: str = "all", *, deepened: bool = False) -> list[Ref
         _with_reference(url, texts[url], positions, better.get(url, {}))
         for url, positions in evaluations.items()
     ]
-    return games if half == "all" else games[HALVES.index(half) :: 2]
+    games = games if half == "all" else games[HALVES.index(half) :: 2]
+    return [game for game in games if game.url in better] if deepened else games
 
 
 def deeper() -> dict[str, dict[str, dict[str, Any]]]:
@@ -92,8 +93,9 @@ def _with_reference(
     game = pgn.parse(text)
     positions = [better.get(str(ply), position) for ply, position in enumerate(positions)]
     scores = [_score(game, position) for position in positions]
-    for ply in reversed(range(game.plies)):
-        if game.moves[ply].forced and better:
+    # What is behind a forced move may have been searched deeper.
+    for ply in reversed(range(game.plies if better else 0)):
+        if game.moves[ply].forced:
             scores[ply] = before_only_move(scores[ply + 1], white=game.moves[ply].white)
     reference = tuple(
         Judged(scores[at], scores[at + 1], move.white, first_choice=positions[at]["best_uci"] == move.uci)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import chess
 import chess.engine
@@ -26,6 +27,8 @@ from tests.bench.agreement import Judged
 from tests.bench.reference import ReferenceGame
 from tests.support.analysis_client import analysis_stream
 from tests.support.faults_services import free_address, service
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +72,15 @@ def fishnet_way(games: Sequence[ReferenceGame], engine: str, go: str, workers: i
     and the next game, the longest first, when one is done. A bare UCI loop: only the engine costs.
     """
     judged: list[tuple[Judged, ...]] = [()] * len(games)
-    nodes = [0] * workers
-    order = iter(sorted(range(len(games)), key=lambda index: -games[index].game.plies))
-    lock = threading.Lock()
+    nodes: list[int] = []
+    order = sorted(range(len(games)), key=lambda index: -games[index].game.plies)
 
-    def work(number: int) -> None:
-        with BareEngine(engine, EngineConfig(engine).hash_mb) as process:
-            while True:
-                with lock:
-                    index = next(order, None)
-                if index is None:
-                    return
-                judged[index], searched = _uniform(process, games[index], go)
-                nodes[number] += searched
+    def search(process: BareEngine, index: int) -> None:
+        judged[index], searched = _uniform(process, games[index], go)
+        nodes.append(searched)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
     began, spent = time.monotonic(), _seconds(psutil.Process())
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    on_engines(engine, EngineConfig(engine).hash_mb, workers, order, search)
     return Run(tuple(judged), sum(nodes), time.monotonic() - began, _seconds(psutil.Process()) - spent)
 
 
@@ -174,6 +166,28 @@ class BareEngine:
             if line.startswith(word):
                 return lines
         raise RuntimeError("the engine ended")
+
+
+def on_engines(
+    engine: str, hash_mb: int, workers: int, items: Iterable[T], search: Callable[[BareEngine, T], None]
+) -> None:
+    """`search` for each item in their order, on an engine for each worker. Raises what one of them raises."""
+    waiting: queue.SimpleQueue[T] = queue.SimpleQueue()
+    for item in items:
+        waiting.put(item)
+
+    def work() -> None:
+        with BareEngine(engine, hash_mb) as process:
+            while True:
+                try:
+                    item = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                search(process, item)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for worker in [pool.submit(work) for _ in range(workers)]:
+            worker.result()
 
 
 def positions(game: ReferenceGame) -> list[str]:
