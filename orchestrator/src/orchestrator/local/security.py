@@ -13,7 +13,7 @@ from servicekit.certificates import read_identity
 from servicekit.errors import ConfigurationError
 from servicekit.tls import ClientSecurity, Options
 
-# Wherever the certificate is set, see orchestrator/__init__.py.
+# Wherever the certificate is set, see servicekit/grpc_environment.py.
 HANDSHAKES_TOLD = {"GRPC_VERBOSITY": ""}
 
 OpenChannel = Callable[[str, Options], Awaitable[grpc.aio.Channel]]
