@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc.aio
@@ -22,19 +21,12 @@ from orchestrator.local.postgres import running_conninfo
 from orchestrator.local.processes import alive
 from rookify.sync.v1 import sync_pb2, sync_pb2_grpc
 from tests.support.certificates import Authority
-from tests.support.postgres import PostgresCluster, reachable_folder
+from tests.support.postgres import PostgresCluster
 from tests.support.up import Up, rookify
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see that nothing is left")
 
 USER = "4f3c2b1a-0d9e-4c7b-8a65-1f2e3d4c5b6a"
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = reachable_folder()
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import shutil
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,17 +28,9 @@ from orchestrator.local.postgres import (
 from orchestrator.local.processes import alive, until_gone
 from orchestrator.store import migrate
 from servicekit.errors import ConfigurationError
-from tests.support.postgres import reachable_folder
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="about what root has to do")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = reachable_folder()
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

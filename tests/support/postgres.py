@@ -31,6 +31,14 @@ def reachable_folder(prefix: str = "rookify-test-") -> Path:
     return folder
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A new one, reachable."""
+    made = reachable_folder()
+    yield made
+    shutil.rmtree(made)
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """A database and how psycopg reaches it as superuser, as owner of the tables, as a service does."""
