@@ -285,13 +285,18 @@ async def test_an_orchestrator_that_goes_costs_readers_nothing(database: Databas
         headers = {"authorization": f"Bearer {user.token}"}
         async with running_orchestrator(database) as goes:
             both = [f"127.0.0.1:{each.port}" for each in (stays, goes)]
-            gateway = running_gateway(*both)
+            admin = claimable("127.0.0.1:0")
+            gateway = running_gateway(*both, admin_port=int(admin.rpartition(":")[2]))
             address = await gateway.__aenter__()
             http = httpx.AsyncClient(base_url=f"http://{address}", headers=headers)
             path = f"/sync-jobs/{user.user_id}"
             assert [(await http.get(path)).status_code for _ in range(10)] == [200] * 10
         try:
             assert [(await http.get(path)).status_code for _ in range(30)] == [200] * 30
+            # And the one that is gone is soon asked no more.
+            name = "cluster.orchestrator.membership_healthy"
+            stats = (await http.get(f"http://{admin}/stats", params={"filter": name})).text
+            assert stats.strip() == f"{name}: 1", stats
             async with grpc.aio.insecure_channel(address) as channel:
                 jobs = sync_pb2_grpc.SyncServiceStub(channel).ListSyncJobs
                 request = pb.ListSyncJobsRequest(user_id=str(user.user_id))
