@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict  # pydantic reads typing's only from Python 3.12 on
 
+from orchestrator.domain import SyncStatus
+from orchestrator.service import words
 from orchestrator.store.rows import Moment, SyncJob, WholeGame
+from rookify.sync.v1 import sync_pb2
 
 
 class Started(TypedDict):
@@ -100,14 +103,17 @@ class Fixed(TypedDict):
     updated: bool
 
 
-def started(job: SyncJob) -> Started:
+def started(answer: sync_pb2.StartSyncResponse) -> Started:
+    """What StartSync answered, not the job read again: a worker may have claimed it since, and these clients
+    are promised a pending one. Nor can it be an older job: they have no request_id to give."""
+    job = answer.sync_job
     return {
-        "message": f"Sync started for {job.platform}",
-        "sync_job_id": str(job.id),
-        "id": str(job.id),
-        "platform": str(job.platform),
+        "message": answer.message,
+        "sync_job_id": job.id,
+        "id": job.id,
+        "platform": str(words.PLATFORMS[job.platform]),
         "username": job.username,
-        "status": str(job.status),
+        "status": str(SyncStatus.PENDING),
     }
 
 

@@ -45,8 +45,7 @@ class CompatServicer(compat_pb2_grpc.CompatServiceServicer):
 
     async def StartSync(self, request: pb.StartSyncRequest, context: Any) -> pb.StartSyncResponse:  # noqa: N802  gRPC's
         answer = await _renamed(self._sync.StartSync(_start_request(request), context))
-        job = await self._job(answer.sync_job.id)
-        return pb.StartSyncResponse(started=_body(compat_json.started(job)))
+        return pb.StartSyncResponse(started=_body(compat_json.started(answer)))
 
     async def GetSyncStatus(self, request: pb.GetSyncStatusRequest, context: Any) -> pb.GetSyncStatusResponse:  # noqa: N802
         job = await self._sync.own_job(validate.uuid("sync_job_id", request.sync_job_id))
