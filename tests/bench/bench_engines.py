@@ -24,7 +24,7 @@ from analyzer.search.budget import Preset
 from analyzer.settings import Settings
 from rookify.analysis.v1 import analysis_pb2 as pb
 from servicekit import logs
-from tests.bench.bench_sync import Figures, bare, pgns, recorded
+from tests.bench.bench_sync import Figures, bare, engine_seconds, pgns, recorded
 from tests.bench.parts import percentile
 from tests.bench.results import report
 from tests.support.analysis_client import analysis_stream
@@ -36,17 +36,18 @@ PRESETS = {
 }
 
 
-async def served(texts: list[str], preset: Preset, workers: int) -> tuple[Figures, float, float]:
+async def served(texts: list[str], preset: Preset, workers: int, engine: str) -> tuple[Figures, float, float]:
     """The figures of one run, the share of it that an engine searched, processor seconds of this process."""
     settings = Settings(analyzer_listen="127.0.0.1:0", engine_workers=workers)
     games = [pb.Game(game_id=str(at), job_id="bench", pgn=text) for at, text in enumerate(texts)]
     async with Analyzer(settings) as analyzer, analysis_stream(analyzer.address) as stream:
-        began, cpu = time.monotonic(), time.process_time()
+        began, cpu, spent = time.monotonic(), time.process_time(), engine_seconds(engine)
         await stream.feed(games, pb.SearchBudget(preset=PRESETS[preset]))
         seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+        spent = engine_seconds(engine) - spent
         reports = [end.engine for end in stream.ended.values() if isinstance(end, pb.GameAnalysis)]
-    searching = sum(engine.engine_time.ToMilliseconds() for engine in reports) / 1000
-    figures = Figures("analyzer over gRPC", seconds, sum(engine.nodes for engine in reports))
+    searching = sum(one.engine_time.ToMilliseconds() for one in reports) / 1000
+    figures = Figures("analyzer over gRPC", seconds, sum(one.nodes for one in reports), spent)
     return figures, searching / seconds / workers, cpu
 
 
@@ -85,13 +86,13 @@ async def main() -> None:
     commands = await recorded(texts, preset, engine, options.workers)
     texts.sort(key=len, reverse=True)  # about the longest first, as the bare loop has them
     before = await asyncio.to_thread(bare, commands, engine, options.workers)
-    run, busy, cpu = await served(texts, preset, options.workers)
+    run, busy, cpu = await served(texts, preset, options.workers, engine)
     after = await asyncio.to_thread(bare, commands, engine, options.workers)
     bare_speed = (before.nodes + after.nodes) / (before.seconds + after.seconds)
     behind, idle = await cancelled(options.workers, 20)
     report(
         "engines",
-        [figures.row() for figures in (before, run, after)],
+        [figures.row(options.workers) for figures in (before, run, after)],
         note=f"{len(commands)} games, {options.workers} engines, preset {options.preset}",
         ratio=run.nodes / run.seconds / bare_speed,
         engines_busy=busy,

@@ -6,6 +6,9 @@ blocking UCI loop each, over the very commands that the search of these games se
 turns, in one run: bare, system, bare. The system searches a few positions less: its database learns from the
 first games for the last ones.
 
+`engines` is the share of the workers' time that engines were computing. Its ratio holds on a noisy machine
+too, where nodes per second differ from one minute to the next.
+
     make bench-sync [ARGS="--games 100 --workers 2 --preset fast"]
 """
 
@@ -22,6 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from unittest.mock import patch
 
+import psutil
 from google.type import date_pb2
 
 from analyzer.engine import discovery
@@ -48,13 +52,18 @@ class Figures:
     way: str
     seconds: float
     nodes: int
+    engine_seconds: float = 0.0  # of processors
 
-    def row(self) -> dict[str, object]:
+    def busy(self, workers: int) -> float:
+        return self.engine_seconds / self.seconds / workers
+
+    def row(self, workers: int) -> dict[str, object]:
         return {
             "way": self.way,
             "seconds": self.seconds,
             "nodes": self.nodes,
             "nodes/s": self.nodes / self.seconds,
+            "engines": self.busy(workers),
         }
 
 
@@ -104,7 +113,7 @@ def bare(commands: list[Commands], engine: str, workers: int) -> Figures:
     """One thread and one engine per worker; the next game when the last is done."""
     todo = iter(commands)
     lock = threading.Lock()
-    nodes = [0] * workers
+    nodes, spent = [0] * workers, [0.0] * workers
     began = time.monotonic()
 
     def work(number: int) -> None:
@@ -137,6 +146,7 @@ def bare(commands: list[Commands], engine: str, workers: int) -> Figures:
                 say(f"{position}\n{go}\n")
                 words = until(b"bestmove").split()
                 nodes[number] += int(words[words.index(b"nodes") + 1])
+        spent[number] = sum(psutil.Process(process.pid).cpu_times()[:2])
         say("quit\n")
         process.wait()
 
@@ -145,10 +155,19 @@ def bare(commands: list[Commands], engine: str, workers: int) -> Figures:
         thread.start()
     for thread in threads:
         thread.join()
-    return Figures("bare UCI loops", time.monotonic() - began, sum(nodes))
+    return Figures("bare UCI loops", time.monotonic() - began, sum(nodes), sum(spent))
 
 
-async def whole(games: int, workers: int, preset: str) -> Figures:
+def engine_seconds(engine: str) -> float:
+    """Processor time of all engines that run below this process."""
+    return sum(
+        sum(process.cpu_times()[:2])
+        for process in psutil.Process().children(recursive=True)
+        if process.cmdline()[:1] == [engine]
+    )
+
+
+async def whole(games: int, workers: int, preset: str, engine: str) -> Figures:
     real = real_games.real_games()
     arguments = ("--games", str(real / "chesscom")) if real else ()
     folder = reachable_folder("rookify-bench-")
@@ -167,13 +186,13 @@ async def whole(games: int, workers: int, preset: str) -> Figures:
                 preset=next(value for value, name in PRESETS.items() if name == preset and value),
             )
             job = (await user.call("StartSync", request)).sync_job
-            began = 0.0
+            began, spent = 0.0, 0.0
             async for message in user.watch(job.id, include_games=True):
                 if not began and message.sync_job.status == pb.SYNC_STATUS_ANALYZING:
-                    began = time.monotonic()
-            seconds = time.monotonic() - began
+                    began, spent = time.monotonic(), engine_seconds(engine)
+            seconds, spent = time.monotonic() - began, engine_seconds(engine) - spent
             usage = await service.call("GetUsage", pb.GetUsageRequest())
-            return Figures("rookify", seconds, usage.engine_nodes)
+            return Figures("rookify", seconds, usage.engine_nodes, spent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -188,15 +207,17 @@ async def main() -> None:
     commands = await recorded(pgns(options.games), Preset(options.preset), engine, options.workers)
     runs = [
         await asyncio.to_thread(bare, commands, engine, options.workers),
-        await whole(options.games, options.workers, options.preset),
+        await whole(options.games, options.workers, options.preset, engine),
         await asyncio.to_thread(bare, commands, engine, options.workers),
     ]
     speeds = [run.nodes / run.seconds for run in runs]
+    busy = [run.busy(options.workers) for run in runs]
     report(
         "sync",
-        [run.row() for run in runs],
+        [run.row(options.workers) for run in runs],
         note=f"{len(commands)} games, {options.workers} engines, preset {options.preset}",
         ratio=speeds[1] / ((speeds[0] + speeds[2]) / 2),
+        engines_ratio=busy[1] / ((busy[0] + busy[2]) / 2),
         games=len(commands),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
