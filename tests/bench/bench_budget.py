@@ -17,7 +17,7 @@ from pathlib import Path
 from analyzer.engine.discovery import find_stockfish
 from analyzer.search.budget import Preset
 from rookify.analysis.v1 import analysis_pb2 as pb
-from tests.bench import curve, reference, ways
+from tests.bench import curve, oracle, reference, ways
 from tests.bench.agreement import compare, intervals, total
 from tests.bench.reference import ReferenceGame
 from tests.bench.results import report
@@ -32,14 +32,18 @@ DEFAULT = "fast,standard,deep,depth:12,nodes:15000,nodes:30000,nodes:100000,node
 
 
 async def analyzed(way: str, games: Sequence[ReferenceGame], workers: int) -> ways.Run:
-    """`way`: a preset, `nodes:N` or `depth:N` for every position, or `old`."""
+    """`way`: a preset, `oracle:PRESET`, `nodes:N` or `depth:N` for every position, or `old`."""
     name, _, value = way.partition(":")
     if name in PRESETS:
         return await ways.served(games, pb.SearchBudget(preset=PRESETS[name]), workers)
+    if name == "oracle" and value in PRESETS:
+        return await oracle.told(games, Preset(value), workers)
     if name == "old":
         return await asyncio.to_thread(ways.old_way, games, find_stockfish())
     if name not in ("nodes", "depth") or not value.isdecimal():
-        raise SystemExit(f"--ways: {way!r} is none of {', '.join(PRESETS)}, old, nodes:N, depth:N")
+        raise SystemExit(
+            f"--ways: {way!r} is none of {', '.join(PRESETS)}, oracle:PRESET, old, nodes:N, depth:N"
+        )
     return await asyncio.to_thread(ways.fishnet_way, games, find_stockfish(), f"go {name} {value}", workers)
 
 

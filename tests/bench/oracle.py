@@ -1,0 +1,68 @@
+"""What the best choice of positions could buy: a preset's search, told which of its verdicts are wrong.
+
+A move is looked at again exactly where its verdict is not yet the reference's, at the preset's price. No
+policy knows that, so with the same passes hardly one does better.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from unittest.mock import patch
+
+from analyzer.engine.discovery import find_stockfish
+from analyzer.engine.lane import EngineConfig, EngineLane
+from analyzer.evaluation import Evaluation
+from analyzer.search import game as search
+from analyzer.search.budget import Pass, Preset, plan
+from tests.bench.agreement import Judged
+from tests.bench.reference import ReferenceGame
+from tests.bench.ways import Run
+
+
+async def told(games: Sequence[ReferenceGame], preset: Preset, workers: int) -> Run:
+    """In this process; its `core_seconds` are not measured."""
+    by_moves = {tuple(move.uci for move in game.game.moves): game for game in games}
+
+    def wrong(
+        step: Pass, evaluations: Sequence[Evaluation], played: Sequence[str], *, white_first: bool
+    ) -> set[int]:
+        game = by_moves[tuple(played)]
+        assert game.game.moves[0].white == white_first
+        wanted: set[int] = set()
+        for index, (found, true) in enumerate(zip(_judged(game, evaluations), game.reference, strict=True)):
+            spent = evaluations[index].nodes + evaluations[index + 1].nodes
+            if found.label is not true.label and step.price * spent / 1000 <= 1:
+                wanted.update((index, index + 1))
+        return wanted
+
+    runs: list[search.SearchedGame | None] = [None] * len(games)
+    todo = iter(sorted(range(len(games)), key=lambda index: -games[index].game.plies))
+
+    async def work() -> None:
+        lane = EngineLane(EngineConfig(find_stockfish()))
+        await lane.start()
+        for index in todo:
+            runs[index] = await search.search_game(lane, games[index].game, plan(preset), {})
+        await lane.close()
+
+    began = time.monotonic()
+    with patch.object(search, "to_deepen", wrong):
+        await asyncio.gather(*(work() for _ in range(workers)))
+    done = [run for run in runs if run is not None]
+    return Run(
+        tuple(_judged(game, run.evaluations) for game, run in zip(games, done, strict=True)),
+        sum(run.nodes for run in done),
+        time.monotonic() - began,
+        core_seconds=0.0,
+        second_nodes=sum(run.second_nodes for run in done),
+    )
+
+
+def _judged(game: ReferenceGame, evaluations: Sequence[Evaluation]) -> tuple[Judged, ...]:
+    return tuple(
+        Judged(before.score, after.score, move.white, first_choice=before.best == move.uci)
+        for (before, after), move in zip(pairwise(evaluations), game.game.moves, strict=True)
+    )
