@@ -1,7 +1,12 @@
 """Fixtures for every kind of test; what they are stands in tests/support."""
 
-from tests.support.postgres import folder, postgres_cluster
-from tests.support.stack import stack_asked_for
+import pytest
+
+# Before anything imports it: what it asserts is to say what it saw.
+pytest.register_assert_rewrite("tests.support.faults")
+
+from tests.support.postgres import folder, postgres_cluster  # noqa: E402  see above
+from tests.support.stack import stack_asked_for  # noqa: E402  likewise
 
 if stack_asked_for():  # `make test-supabase`
     from tests.support.stack import stack, stack_database

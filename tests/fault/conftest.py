@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("tests.support.faults")
-
-from tests.support.faults import UpSite  # noqa: E402  after what asserts in it are to be rewritten
-from tests.support.faults_table import Table  # noqa: E402  likewise
+from tests.support.faults import UpSite
+from tests.support.faults_table import Table
 
 _WRITTEN = Path(__file__).parents[2] / "bench-results" / "faults.md"
 
