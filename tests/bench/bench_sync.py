@@ -38,6 +38,7 @@ from analyzer.search.game import search_game
 from orchestrator.service.words import PRESETS
 from rookify.sync.v1 import sync_pb2 as pb
 from tests.bench.results import report
+from tests.bench.ways import on_lanes
 from tests.support import real_games
 from tests.support.orchestrator import PLAYER
 from tests.support.platforms.__main__ import SHIPPED
@@ -52,7 +53,7 @@ class Figures:
     way: str
     seconds: float
     nodes: int
-    engine_seconds: float = 0.0  # of processors
+    engine_seconds: float  # of processors
 
     def busy(self, workers: int) -> float:
         return self.engine_seconds / self.seconds / workers
@@ -88,7 +89,6 @@ async def recorded(texts: list[str], preset: Preset, engine: str, workers: int) 
     games.sort(key=lambda game: game.plies, reverse=True)
     commands: list[Commands] = [[] for _ in games]
     cache = PositionCache(64)  # so that, as in the system, no position is searched twice
-    todo = iter(enumerate(games))
     current: dict[int, Commands] = {}
     search = EngineProcess.search
 
@@ -96,16 +96,13 @@ async def recorded(texts: list[str], preset: Preset, engine: str, workers: int) 
         current[self.pid].append((position, go))
         return await search(self, position, go, deadline=deadline)
 
-    async def work() -> None:
-        lane = EngineLane(EngineConfig(engine))
-        await lane.start()
-        for index, game in todo:
-            current[lane.pid] = commands[index]
-            await search_game(lane, game, plan(preset), {}, cache=cache)
-        await lane.close()
+    async def one(lane: EngineLane, numbered: tuple[int, ParsedGame]) -> None:
+        index, game = numbered
+        current[lane.pid] = commands[index]
+        await search_game(lane, game, plan(preset), {}, cache=cache)
 
     with patch.object(EngineProcess, "search", recording):
-        await asyncio.gather(*(work() for _ in range(workers)))
+        await on_lanes(engine, workers, enumerate(games), one)
     return commands
 
 
@@ -210,14 +207,17 @@ async def main() -> None:
         await whole(options.games, options.workers, options.preset, engine),
         await asyncio.to_thread(bare, commands, engine, options.workers),
     ]
-    speeds = [run.nodes / run.seconds for run in runs]
-    busy = [run.busy(options.workers) for run in runs]
+
+    def ratio(figures: list[float]) -> float:
+        before, system, after = figures
+        return system / ((before + after) / 2)
+
     report(
         "sync",
         [run.row(options.workers) for run in runs],
         note=f"{len(commands)} games, {options.workers} engines, preset {options.preset}",
-        ratio=speeds[1] / ((speeds[0] + speeds[2]) / 2),
-        engines_ratio=busy[1] / ((busy[0] + busy[2]) / 2),
+        ratio=ratio([run.nodes / run.seconds for run in runs]),
+        engines_ratio=ratio([run.busy(options.workers) for run in runs]),
         games=len(commands),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -6,20 +6,19 @@ policy knows that, so with the same passes hardly one does better.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from itertools import pairwise
 from unittest.mock import patch
 
 from analyzer.engine.discovery import find_stockfish
-from analyzer.engine.lane import EngineConfig, EngineLane
+from analyzer.engine.lane import EngineLane
 from analyzer.evaluation import Evaluation
 from analyzer.search import game as search
 from analyzer.search.budget import Pass, Preset, plan
 from tests.bench.agreement import Judged
 from tests.bench.reference import ReferenceGame
-from tests.bench.ways import Run
+from tests.bench.ways import Run, longest_first, on_lanes
 
 
 async def told(games: Sequence[ReferenceGame], preset: Preset, workers: int) -> Run:
@@ -38,26 +37,20 @@ async def told(games: Sequence[ReferenceGame], preset: Preset, workers: int) -> 
                 wanted.update((index, index + 1))
         return wanted
 
-    runs: list[search.SearchedGame | None] = [None] * len(games)
-    todo = iter(sorted(range(len(games)), key=lambda index: -games[index].game.plies))
+    runs: dict[int, search.SearchedGame] = {}
 
-    async def work() -> None:
-        lane = EngineLane(EngineConfig(find_stockfish()))
-        await lane.start()
-        for index in todo:
-            runs[index] = await search.search_game(lane, games[index].game, plan(preset), {})
-        await lane.close()
+    async def one(lane: EngineLane, index: int) -> None:
+        runs[index] = await search.search_game(lane, games[index].game, plan(preset), {})
 
     began = time.monotonic()
     with patch.object(search, "to_deepen", wrong):
-        await asyncio.gather(*(work() for _ in range(workers)))
-    done = [run for run in runs if run is not None]
+        await on_lanes(find_stockfish(), workers, longest_first(games), one)
     return Run(
-        tuple(_judged(game, run.evaluations) for game, run in zip(games, done, strict=True)),
-        sum(run.nodes for run in done),
+        tuple(_judged(game, runs[index].evaluations) for index, game in enumerate(games)),
+        sum(run.nodes for run in runs.values()),
         time.monotonic() - began,
         core_seconds=0.0,
-        second_nodes=sum(run.second_nodes for run in done),
+        second_nodes=sum(run.second_nodes for run in runs.values()),
     )
 
 

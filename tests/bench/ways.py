@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import chess.engine
 import psutil
 
 from analyzer.convert import to_known
-from analyzer.engine.lane import EngineConfig
+from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.scores import Centipawns, Checkmate, MateIn, Score, before_only_move, flipped
 from analyzer.search.unsearched import over
 from rookify.analysis.v1 import analysis_pb2 as pb
@@ -73,14 +73,13 @@ def fishnet_way(games: Sequence[ReferenceGame], engine: str, go: str, workers: i
     """
     judged: list[tuple[Judged, ...]] = [()] * len(games)
     nodes: list[int] = []
-    order = sorted(range(len(games)), key=lambda index: -games[index].game.plies)
 
     def search(process: BareEngine, index: int) -> None:
         judged[index], searched = _uniform(process, games[index], go)
         nodes.append(searched)
 
     began, spent = time.monotonic(), _seconds(psutil.Process())
-    on_engines(engine, EngineConfig(engine).hash_mb, workers, order, search)
+    on_engines(engine, EngineConfig(engine).hash_mb, workers, longest_first(games), search)
     return Run(tuple(judged), sum(nodes), time.monotonic() - began, _seconds(psutil.Process()) - spent)
 
 
@@ -188,6 +187,31 @@ def on_engines(
     with ThreadPoolExecutor(workers) as pool:
         for worker in [pool.submit(work) for _ in range(workers)]:
             worker.result()
+
+
+async def on_lanes(
+    engine: str, workers: int, items: Iterable[T], search: Callable[[EngineLane, T], Awaitable[None]]
+) -> None:
+    """The same with the analyzer's lanes, in this process."""
+    waiting = iter(items)
+
+    async def work() -> None:
+        lane = EngineLane(EngineConfig(engine))
+        await lane.start()
+        try:
+            for item in waiting:
+                await search(lane, item)
+        finally:
+            await lane.close()
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(workers):
+            tasks.create_task(work())
+
+
+def longest_first(games: Sequence[ReferenceGame]) -> list[int]:
+    """By index."""
+    return sorted(range(len(games)), key=lambda index: -games[index].game.plies)
 
 
 def positions(game: ReferenceGame) -> list[str]:
