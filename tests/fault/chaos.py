@@ -218,7 +218,7 @@ async def chaos(folder: Path, minutes: float, seed: int) -> list[str]:
         broken = await run.verdict()
         sys.stdout.write(run.report() + "\n")
     left = [process for process in psutil.process_iter(["cmdline"]) if _of_folder(process, folder)]
-    left += [psutil.Process(pid) for pid in made.engine.troubled() if psutil.pid_exists(pid)]
+    left += [psutil.Process(pid) for pid in made.engine.left()]
     return broken + [f"still running: {process}" for process in left]
 
 

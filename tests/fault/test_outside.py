@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import psutil
 import pytest
 import pytest_asyncio
 from google.type import date_pb2
@@ -169,7 +168,7 @@ async def test_engines_that_cannot_be_trusted(site: faults.UpSite, outside: Outs
     repeated = await site.whole(user, job, games=len(GAMES), seen=seen)
     discarded = [event["error"] for event in site.log_events("analyzer", "engine discarded")[earlier:]]
     assert discarded == [error for _, error in TROUBLES.values()]
-    assert not any(map(psutil.pid_exists, engine.troubled()))
+    await faults.appears(lambda: not engine.left(), "the end of every engine that was discarded")
     for (what, error), pause in zip(TROUBLES.values(), pauses, strict=True):
         followed = f"{error}: the position on a fresh one"
         table.add(f"a Stockfish {what}", "analyzing", followed, pause, repeated)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import psutil
+
 from analyzer.engine.discovery import find_stockfish
 
 Trouble = Literal[
@@ -132,12 +134,23 @@ class TroubledEngine:
         partial.write_text(moves)
         partial.rename(self.folder / "poison")
 
-    def troubled(self) -> list[int]:
-        """The processes that took a trouble so far: the wrappers', and their Stockfishes'."""
-        return [int(pid) for file in self.folder.glob("taken.*") for pid in file.name.split(".")[1:]]
+    def left(self) -> list[int]:
+        """Of the processes that took a trouble so far, the wrappers and their Stockfishes, those that run.
+
+        A Stockfish outlives its wrapper as a zombie until init looks for it, which may take init seconds.
+        """
+        taken = [int(pid) for file in self.folder.glob("taken.*") for pid in file.name.split(".")[1:]]
+        return [pid for pid in taken if _runs(pid)]
 
     @property
     def poisoned(self) -> int:
         """Engines that the poison has cost."""
         file = self.folder / "poisoned"
         return len(file.read_text()) if file.exists() else 0
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
