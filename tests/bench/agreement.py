@@ -7,11 +7,11 @@ choice: that is what a user is told.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from analyzer.scores import Score, win_percent
-from analyzer.verdicts import Judgement, judge
+from analyzer.scores import Score, mover_chance, win_percent
+from analyzer.verdicts import THRESHOLDS, Judgement, judge
 
 _GRAVE = {Judgement.MISTAKE, Judgement.BLUNDER}
 _RESAMPLES = 2000
@@ -30,6 +30,24 @@ class Judged:
     @property
     def label(self) -> Judgement:
         return judge(self.before, self.after, white=self.white, first_choice=self.first_choice)
+
+
+Labels = Callable[[Judged], Judgement]
+
+
+def by_rules(move: Judged) -> Judgement:
+    """As users are told it."""
+    return move.label
+
+
+def by_chance(move: Judged) -> Judgement:
+    """By the winning chance lost alone, a mate being ±1000 centipawns: without the rules for mates, which
+    tell apart what is as good as won.
+    """
+    if move.first_choice:
+        return Judgement.NONE
+    lost = mover_chance(move.before, white=move.white) - mover_chance(move.after, white=move.white)
+    return next((judgement for least, judgement in THRESHOLDS if lost >= least), Judgement.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +94,11 @@ class Interval:
     high: float
 
 
-def compare(found: Sequence[Judged], reference: Sequence[Judged]) -> Counts:
+def compare(found: Sequence[Judged], reference: Sequence[Judged], labels: Labels = by_rules) -> Counts:
     """One game. Raises ValueError where the two are not of the same game."""
     counts = Counts()
     for mine, theirs in zip(found, reference, strict=True):
-        label, true = mine.label, theirs.label
+        label, true = labels(mine), labels(theirs)
         grave = label in _GRAVE, true in _GRAVE
         error = abs(win_percent(mine.before) - win_percent(theirs.before))
         counts += Counts(1, label is true, all(grave), grave[0] != grave[1], 1, error)

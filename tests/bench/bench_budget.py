@@ -3,8 +3,9 @@
     make bench-budget [ARGS="--data FOLDER --half held-out --ways fast,nodes:30000,depth:12 --plot x.svg"]
 
 FOLDER holds `chesscom/` and `reference/evaluations.json` (tests/bench/reference.py); by default the real
-games beside the checkout or those of ROOKIFY_SHARED_DATA, else those that ship. Intervals hold 95 %
-of resampled sets of games. Nodes do not depend on what else the machine does, so this bench may share it.
+games beside the checkout or those of ROOKIFY_SHARED_DATA, else those that ship. Intervals hold 95 % of
+resampled sets of games; labels `by chance` do without the rules for mates. Nodes do not depend on what else
+the machine does, so this bench may share it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from analyzer.engine.discovery import find_stockfish
 from analyzer.search.budget import Preset
 from rookify.analysis.v1 import analysis_pb2 as pb
 from tests.bench import curve, oracle, reference, ways
-from tests.bench.agreement import compare, intervals, total
+from tests.bench.agreement import by_chance, compare, intervals, total
 from tests.bench.reference import ReferenceGame
 from tests.bench.results import report
 
@@ -51,6 +52,9 @@ def row(way: str, run: ways.Run, games: Sequence[ReferenceGame]) -> dict[str, ob
     counts = [compare(found, game.reference) for found, game in zip(run.judged, games, strict=True)]
     together = total(counts)
     f1, equal = intervals(counts)
+    plain = total(
+        [compare(found, game.reference, by_chance) for found, game in zip(run.judged, games, strict=True)]
+    )
     return {
         "way": way,
         "nodes/ply": round((run.nodes - run.second_nodes) / run.moves),
@@ -60,6 +64,8 @@ def row(way: str, run: ways.Run, games: Sequence[ReferenceGame]) -> dict[str, ob
         "equal": together.share,
         "equal 95 %": f"{equal.low:.3f} … {equal.high:.3f}",
         "error": together.mean_error,
+        "F1 by chance": plain.f1,
+        "equal by chance": plain.share,
     }
 
 

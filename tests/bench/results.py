@@ -22,7 +22,7 @@ def report(name: str, rows: Sequence[Mapping[str, Any]], *, note: str = "", **fi
         table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
-    console = Console(width=110)
+    console = Console(width=130)
     console.print(table)
     for key, value in figures.items():
         console.print(f"{key}: {_shown(value)}")

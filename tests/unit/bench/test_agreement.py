@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from analyzer.scores import Centipawns
-from tests.bench.agreement import Judged, compare, intervals, total
+from analyzer.scores import Centipawns, MateIn
+from analyzer.verdicts import Judgement
+from tests.bench.agreement import Judged, by_chance, by_rules, compare, intervals, total
 
 
 def lost(centipawns: int, *, first_choice: bool = False) -> Judged:
@@ -20,6 +21,15 @@ def test_each_side_is_judged_by_its_own_scores() -> None:
     assert (counts.both, counts.one) == (1, 1)
     assert counts.f1 == pytest.approx(2 / 3)
     assert counts.share == pytest.approx(1 / 3)
+
+
+def test_a_mate_given_away_from_a_won_game_is_an_error_by_the_rules_alone() -> None:
+    given_away = Judged(MateIn(3), Centipawns(1200), white=True, first_choice=False)
+    assert (by_rules(given_away), by_chance(given_away)) == (Judgement.INACCURACY, Judgement.NONE)
+    assert [by_chance(lost(cp)) for cp in (50, 60, 112, 200)] == list(Judgement)[:4]
+    assert by_chance(lost(200, first_choice=True)) is Judgement.NONE
+    counts = compare([lost(0)], [given_away], by_chance)
+    assert (counts.moves, counts.equal) == (1, 1)
 
 
 def test_error_is_of_every_position_once() -> None:
