@@ -166,7 +166,7 @@ async def test_ctrl_c_stops_it_in_order(up: Up) -> None:
     """A terminal sends SIGINT to the whole group: the services must not take it for their own."""
     below = up.descendants()
     os.killpg(up.process.pid, signal.SIGINT)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await up.process.wait()
     assert up.process.returncode == 0
     assert not [pid for pid in below if alive(pid)]
