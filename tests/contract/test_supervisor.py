@@ -8,8 +8,10 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
 from orchestrator.local import child as child_module
@@ -19,6 +21,7 @@ from orchestrator.local.processes import ProcessFailed, alive, until_gone
 from orchestrator.local.stack import claimable
 from orchestrator.local.supervisor import Backoff, Supervisor, supervising
 from servicekit.errors import ConfigurationError
+from servicekit.tls import Options
 
 SCRIPT = str(Path(__file__).parents[1] / "support" / "child.py")
 QUICK = Backoff(first=0.01, most=0.01)
@@ -80,7 +83,7 @@ async def test_one_that_ends_is_started_again_and_its_own_children_end_with_it(
         second = await one.starts.get()
         assert second != first
         assert alive(second)
-        assert await until_gone(grandchild, 5)
+        assert await until_gone(grandchild, 30)
     how = "signal SIGKILL" if number is signal.SIGKILL else "exit code 0"
     assert [note for note in notes if f"one ended: {how}; starting it again" in note]
 
@@ -126,14 +129,14 @@ async def test_one_that_ignores_sigterm_is_killed_when_its_grace_is_over(tmp_pat
     grandchild = int(one.log_file.read_text().rpartition("grandchild ")[2].split()[0])
     await one.stop(grace=0.1)
     assert one.pid is None
-    assert await until_gone(grandchild, 5)
+    assert await until_gone(grandchild, 30)
 
 
 async def test_one_that_no_longer_answers_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child_module, "_HEALTH_INTERVAL", 0.05)
-    monkeypatch.setattr(child_module, "_HEALTH_TIMEOUT", 0.3)
+    monkeypatch.setattr(child_module, "_HEALTH_TIMEOUT", 1)
     one = make(tmp_path, health=True)
     async with quick() as supervisor:
         await supervisor.start(one)
@@ -141,6 +144,31 @@ async def test_one_that_no_longer_answers_is_started_again(
         os.kill(first, signal.SIGSTOP)
         assert await one.starts.get() != first
         assert not alive(first)
+
+
+async def test_a_certificate_that_is_being_exchanged_does_not_blind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "_HEALTH_INTERVAL", 0.05)
+    monkeypatch.setattr(child_module, "_HEALTH_TIMEOUT", 1)
+    half_written, tried = False, asyncio.Event()
+
+    async def open_channel(address: str, options: Options) -> grpc.aio.Channel:
+        if half_written:
+            tried.set()
+            raise ConfigurationError("the certificate does not fit the key")
+        return grpc.aio.insecure_channel(address, options=options)
+
+    one = make(tmp_path, health=True)
+    one._spec = replace(one._spec, open_health=open_channel)
+    async with quick() as supervisor:
+        await supervisor.start(one)
+        first = one.starts.get_nowait()
+        half_written = True
+        await tried.wait()
+        half_written = False
+        os.kill(first, signal.SIGSTOP)
+        assert await one.starts.get() != first
 
 
 async def test_one_that_is_not_ready_in_time_is_ended(
@@ -204,7 +232,7 @@ async def test_an_owner_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     assert alive(pid)
     owner.kill()
     await owner.communicate()
-    assert await until_gone(pid, 5)
+    assert await until_gone(pid, 30)
 
 
 async def test_its_log_goes_to_a_file_for_the_owner_alone(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from uuid import UUID
 
@@ -80,7 +80,7 @@ class Hub:
             tasks.create_task(self._listen())
             tasks.create_task(self._read())
 
-    async def watch(self, sync_job_id: UUID) -> AsyncIterator[SyncJob]:
+    async def watch(self, sync_job_id: UUID) -> AsyncGenerator[SyncJob, None]:
         """The current state at once, then each newer one there is time for, last the terminal one.
 
         Raises NotFound, and Unavailable from the moment the process stops.
@@ -153,12 +153,15 @@ class Hub:
                 self._woken.set()
 
     async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        recheck = loop.time() + _RECHECK_SECONDS
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_RECHECK_SECONDS):
+                async with asyncio.timeout_at(recheck):
                     await self._woken.wait()
-            if not self._woken.is_set():
+            if loop.time() >= recheck:
                 self._dirty.update(self._watched)
+                recheck = loop.time() + _RECHECK_SECONDS
             await asyncio.sleep(_GATHER_SECONDS)
             self._woken.clear()
             ids, self._dirty = self._dirty & self._watched.keys(), set()

@@ -9,7 +9,6 @@ The database and the limits are those of the orchestrator's environment, and its
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,6 +18,7 @@ from orchestrator.settings import Settings, load_settings
 from orchestrator.store.choice import open_transport
 from orchestrator.store.store import Store
 from orchestrator.sync.manager import SyncJobManager
+from servicekit.tasks import beside
 
 __all__ = ["SyncJobManager", "job_manager", "open_sync_job_manager"]
 
@@ -32,12 +32,10 @@ async def open_sync_job_manager(settings: Settings | None = None) -> AsyncIterat
     settings = settings or load_settings(Settings)
     async with open_transport(settings) as transport:
         manager = job_manager(Store(transport), settings)
-        heartbeat = asyncio.create_task(manager.leases.keep(), name="heartbeat")
         try:
-            yield manager
+            async with beside(manager.leases.keep()):
+                yield manager
         finally:
-            heartbeat.cancel()
-            await asyncio.gather(heartbeat, return_exceptions=True)
             await manager.release_all()
 
 

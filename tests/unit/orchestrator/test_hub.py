@@ -1,12 +1,24 @@
-"""What the hub keeps of a watched job's finished games."""
+"""What the hub keeps of a watched job's finished games, and that it reads every watched job now and then."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.hub import _TAIL, _Watched
-from orchestrator.store.rows import FinishedGame
+from orchestrator.domain import Platform, SyncStatus
+from orchestrator.hub import _TAIL, Hub, _Watched
+from orchestrator.store.rows import FinishedGame, SyncJob
+from orchestrator.store.transport import Change
+from servicekit.tasks import beside
 
 
 def games(first: int, last: int) -> list[FinishedGame]:
@@ -51,3 +63,56 @@ def test_what_lies_before_the_tail_is_read_again() -> None:
     watched.extend(games(1, 100))
     assert watched.finished_after(0) == []
     assert ordinals(watched.finished_after(100 - _TAIL))[0] == 100 - _TAIL + 1
+
+
+class Changing:
+    """Two jobs as a store has them: of one every change is told, of the other none."""
+
+    def __init__(self) -> None:
+        at = datetime(2024, 3, 1, tzinfo=UTC)
+        loud, silent = (
+            SyncJob(
+                id=uuid4(), user_id=uuid4(), platform=Platform.LICHESS, username="Ada", created_at=at,
+                status=SyncStatus.ANALYZING, games_found=9, games_analyzed=0, games_skipped=0, games_failed=0,
+                updated_at=at, revision=1,
+            )
+            for _ in range(2)
+        )  # fmt: skip
+        self.loud, self.silent = loud.id, silent.id
+        self._jobs = {job.id: job for job in (loud, silent)}
+
+    def change(self, job_id: UUID) -> None:
+        job = self._jobs[job_id]
+        self._jobs[job_id] = replace(job, revision=job.revision + 1)
+
+    async def changes(self) -> AsyncIterator[Change]:
+        while True:
+            self.change(self.loud)
+            yield Change(self.loud)
+            await asyncio.sleep(0)
+
+    def set_watched(self, jobs: Collection[UUID]) -> None:
+        pass
+
+    def job_of(self, change: Change) -> None:
+        return None
+
+    async def get_sync_jobs(self, ids: list[UUID]) -> list[SyncJob]:
+        return [self._jobs[job_id] for job_id in ids]
+
+
+async def test_lost_news_is_found_however_much_else_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.hub._RECHECK_SECONDS", 0.1)
+    monkeypatch.setattr("orchestrator.hub._GATHER_SECONDS", 0.005)
+    store: Any = Changing()
+    hub = Hub(store)
+    async with (
+        beside(hub.run()),
+        aclosing(hub.watch(store.loud)) as loud,
+        aclosing(hub.watch(store.silent)) as silent,
+    ):
+        assert (await anext(silent)).revision == 1
+        await anext(loud)
+        store.change(store.silent)
+        async with asyncio.timeout(30):
+            assert (await anext(silent)).revision == 2

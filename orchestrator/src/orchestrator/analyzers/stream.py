@@ -18,6 +18,7 @@ from orchestrator.analyzers.convert import PRESETS, game_message
 from orchestrator.analyzers.queue import Ticket
 from rookify.analysis.v1 import analysis_pb2 as pb
 from rookify.analysis.v1 import analysis_pb2_grpc
+from servicekit.tasks import beside
 
 log = structlog.get_logger()
 
@@ -98,21 +99,22 @@ class AnalyzerStream:
                 info = await stub.GetAnalyzerInfo(pb.GetAnalyzerInfoRequest(), timeout=_INFO_SECONDS)
                 self.engine = info.engine
             call = stub.AnalyzeGames()
-            helpers = [asyncio.create_task(self._write(call)), asyncio.create_task(self._watch_silence(call))]
             try:
-                async for message in call:
-                    self._heard = time.monotonic()
-                    self._receive(message)
-            except asyncio.CancelledError:
-                # grpc.aio: whoever reads a call that this side cancels is cancelled too.
-                if not self._hung:
-                    raise
+                async with beside(self._write(call), self._watch_silence(call)):
+                    await self._read(call)
             finally:
                 self.free = 0
-                for helper in helpers:
-                    helper.cancel()
                 call.cancel()
-                await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _read(self, call: Call) -> None:
+        try:
+            async for message in call:
+                self._heard = time.monotonic()
+                self._receive(message)
+        except asyncio.CancelledError:
+            # grpc.aio: whoever reads a call that this side cancels is cancelled too.
+            if not self._hung:
+                raise
 
     def _receive(self, message: pb.AnalyzeGamesResponse) -> None:
         kind = message.WhichOneof("message")

@@ -19,6 +19,7 @@ from orchestrator.local import logfiles
 from orchestrator.local.processes import ProcessFailed, describe_exit, die_with_owner
 from orchestrator.local.security import OpenChannel
 from servicekit.errors import ConfigurationError
+from servicekit.tasks import beside
 from servicekit.tls import handshake_trouble
 
 log = structlog.get_logger()
@@ -102,17 +103,15 @@ class Child:
         """Its exit code, when it has ended; one that no longer answers is ended here."""
         if self._process is None:
             raise ProcessFailed(f"{self.name} has not been started")
-        monitor = asyncio.create_task(self._end_when_hung())
         try:
-            return await self._process.wait()
+            async with beside(self._end_when_hung()):
+                return await self._process.wait()
         finally:
-            monitor.cancel()
-            await asyncio.gather(monitor, return_exceptions=True)
             if self._process.returncode is not None:
                 self._end_group()
 
     async def stop(self, grace: float) -> None:
-        """SIGTERM, and past `grace` seconds SIGKILL, to it and all that it started."""
+        """SIGTERM, and past `grace` seconds SIGKILL, to it and what is left of its session."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -126,7 +125,7 @@ class Child:
         await process.wait()
 
     def _end_group(self) -> None:
-        """Kill what is left of its session: engines of an analyzer that was killed, above all."""
+        """Kill what is left of its session. Engines have one of their own, and end with their analyzer."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -162,8 +161,13 @@ class Child:
         self._process.kill()
 
     async def _check(self, address: str, timeout: float) -> bool | None:
-        """True when SERVING, False when it says otherwise, None without an answer."""
-        async with await self._channel(address) as channel:
+        """True when SERVING, False when it says otherwise or cannot be asked, None without an answer."""
+        try:
+            opened = await self._channel(address)
+        except ConfigurationError as error:  # its certificate is being exchanged, or gone
+            log.warning("health cannot be asked for", process=self.name, error=error.message)
+            return False
+        async with opened as channel:
             check = channel.unary_unary(
                 "/grpc.health.v1.Health/Check",
                 request_serializer=health_pb2.HealthCheckRequest.SerializeToString,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
@@ -13,6 +12,7 @@ from orchestrator.platforms.base import FetchRequest, PlatformClient
 from orchestrator.store.rows import Claim, SyncJob
 from orchestrator.sync.manager import SyncJobManager
 from servicekit.errors import RookifyError
+from servicekit.tasks import beside
 
 log = structlog.get_logger()
 
@@ -59,14 +59,10 @@ async def fetch_games(
         notices.put_nowait(notice)
         on_waiting(notice is not None)
 
-    telling = asyncio.create_task(_tell(manager, claim, notices))
-    try:
+    async with beside(_tell(manager, claim, notices)):
         async for page in platform.fetch(fetch_request(claim, token, on_notice)):
             job = await manager.record_games(claim, page.games, page.excluded, page.cursor)
             log.debug("page stored", games=len(page.games), games_found=job.games_found)
-    finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
     log.info("games fetched", games_found=job.games_found, excluded=dict(job.games_excluded))
     return job
 
@@ -77,5 +73,7 @@ async def _tell(manager: SyncJobManager, claim: Claim, notices: asyncio.Queue[st
         notice = await notices.get()
         while not notices.empty():
             notice = notices.get_nowait()
-        with suppress(RookifyError):
+        try:
             await manager.note_sync_job(claim, notice or "")
+        except RookifyError as error:
+            log.warning("what is waited for could not be noted", error=error.message)
