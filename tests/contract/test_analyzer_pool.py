@@ -182,9 +182,11 @@ async def test_an_analyzer_that_goes_silent_is_given_up() -> None:
 
 
 async def test_a_draining_analyzer_gets_no_more_and_ends_what_it_has() -> None:
+    async with ScriptedAnalyzer() as coming:
+        listen = coming.address
     async with (
         ScriptedAnalyzer(script=lambda _: "hold", credits=2) as old,
-        running(old) as pool,
+        running(old, coming) as pool,
     ):
         first = [await pool.submit(game()) for _ in range(2)]
         await old.until(lambda: len(old.games) == 2)
@@ -192,8 +194,8 @@ async def test_a_draining_analyzer_gets_no_more_and_ends_what_it_has() -> None:
         later = await pool.submit(game())
         old.release()
         await asyncio.gather(*first)
-        await asyncio.sleep(0.1)  # nothing may happen: there is no event to wait for
-        assert not later.done()
+        async with ScriptedAnalyzer(listen=listen):
+            assert isinstance(await later, AnalyzedGame)
         assert len(old.games) == 2
 
 

@@ -254,7 +254,7 @@ async def test_a_second_start_is_a_conflict(database: Database) -> None:
     ):
         user = await orchestrator.user()
         headers = {"authorization": f"Bearer {user.token}"}
-        async with httpx.AsyncClient(base_url=f"http://{address}", headers=headers) as http:
+        async with httpx.AsyncClient(base_url=f"http://{address}", headers=headers, timeout=20) as http:
             first, second = [
                 await http.post(
                     f"/sync-games/{user.user_id}", json={"platform": "chess.com", "username": PLAYER}
@@ -288,7 +288,7 @@ async def test_an_orchestrator_that_goes_costs_readers_nothing(database: Databas
             admin = claimable("127.0.0.1:0")
             gateway = running_gateway(*both, admin_port=int(admin.rpartition(":")[2]))
             address = await gateway.__aenter__()
-            http = httpx.AsyncClient(base_url=f"http://{address}", headers=headers)
+            http = httpx.AsyncClient(base_url=f"http://{address}", headers=headers, timeout=20)
             path = f"/sync-jobs/{user.user_id}"
             assert [(await http.get(path)).status_code for _ in range(10)] == [200] * 10
         try:
@@ -336,7 +336,7 @@ class TestTls:
         headers = {"authorization": f"Bearer {user.token}"}
         async with (
             running_gateway(f"127.0.0.1:{orchestrator.port}", security=security) as address,
-            httpx.AsyncClient(base_url=f"http://{address}", headers=headers) as http,
+            httpx.AsyncClient(base_url=f"http://{address}", headers=headers, timeout=20) as http,
         ):
             assert (await http.get(f"/sync-jobs/{user.user_id}")).json()["sync_jobs"] == []
 

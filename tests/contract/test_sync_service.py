@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from google.protobuf import duration_pb2
 
+from orchestrator import metrics
 from orchestrator.sync.openings import opening_of
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
@@ -55,6 +56,12 @@ async def refused(call: Any) -> RpcFailure:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await call
     return from_rpc_error(error.value)
+
+
+def watchers() -> float:
+    """Streams open at the orchestrator that was started last."""
+    (gauge,) = metrics.WATCHERS.collect()
+    return float(gauge.samples[0].value)
 
 
 async def audit(orchestrator: Orchestrator) -> list[pb.ComplianceFinding]:
@@ -286,7 +293,11 @@ class TestWatching:
             job = await user.start(max_games=1)
             watching = user.watch(job.id)
             await anext(watching)
+            assert watchers() == 1
             await watching.aclose()
+            async with asyncio.timeout(30):
+                while watchers():  # noqa: ASYNC110  a gauge cannot ring
+                    await asyncio.sleep(0.01)
             await user.call("CancelSync", pb.CancelSyncRequest(sync_job_id=job.id))
 
 
@@ -296,6 +307,11 @@ class TestStartingAndCancelling:
             users = [await orchestrator.user() for _ in range(5)]
             jobs = [await user.start(max_games=1) for user in users]
             await analyzer.until(lambda: len(analyzer.held) == 2)  # two at once, three wait
+            active = [
+                (await user.call("GetSyncJob", pb.GetSyncJobRequest(sync_job_id=job.id))).sync_job.status
+                for user, job in zip(users, jobs, strict=True)
+            ]
+            assert active.count(pb.SYNC_STATUS_PENDING) == 3
             while any(job.status != pb.SYNC_STATUS_COMPLETED for job in jobs):
                 analyzer.release()
                 jobs = [
@@ -440,7 +456,7 @@ class TestOperators:
 
 
 async def test_stuck_jobs_are_cleaned_up_without_being_asked(run: Running, database: Database) -> None:
-    async with run(script=lambda _: "hold", lease_seconds=1.5) as (orchestrator, analyzer):
+    async with run(script=lambda _: "hold", lease_seconds=9) as (orchestrator, analyzer):
         user = await orchestrator.user()
         job = await user.start()
         await analyzer.until(lambda: len(analyzer.held) == 4)

@@ -158,7 +158,7 @@ class TestWhoGetsIn:
             assert why in await trouble(address, files.trusting)
 
     async def test_who_says_nothing_is_sent_away_and_holds_nobody_up(self, files: Files) -> None:
-        async with serving(files.mutual, grpc_server_handshake_timeout_ms=500) as address:
+        async with serving(files.mutual, grpc_server_handshake_timeout_ms=3000) as address:
             host, _, port = address.partition(":")
             silent = [await asyncio.open_connection(host, int(port)) for _ in range(20)]
             half, writer = await asyncio.open_connection(host, int(port))

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from google.type import date_pb2
 
+from orchestrator.local.processes import alive
 from orchestrator.service import explained_pgn
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
@@ -182,8 +183,7 @@ async def test_sigterm_in_the_middle_loses_nothing_and_does_nothing_twice(
         assert len(children) >= 4  # Postgres, analyzer with an engine, orchestrator
         assert await system.stop(signal.SIGTERM) < STOP_SECONDS
         assert system.process.returncode == 0
-        _, alive = psutil.wait_procs(children, timeout=0)
-        assert alive == []
+        assert not [child for child in children if alive(child.pid)]
         before = message.sync_job
 
     async with rookify_up(data, servers.settings) as system, system.client() as other:

@@ -22,6 +22,7 @@ from orchestrator.local.processes import alive
 from rookify.sync.v1 import sync_pb2, sync_pb2_grpc
 from tests.support.certificates import Authority
 from tests.support.postgres import PostgresCluster
+from tests.support.system import STOP_SECONDS
 from tests.support.up import Up, rookify
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see that nothing is left")
@@ -144,7 +145,7 @@ async def test_a_first_run(up: Up) -> None:
     assert f"in use by process {up.process.pid}" in second.err
     assert await serving(up.address)
 
-    assert await up.stop() < 10
+    assert await up.stop() < STOP_SECONDS
     assert up.process.returncode == 0
     assert await up.rest_of_stdout() == ""
 

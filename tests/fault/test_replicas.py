@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from tests.support.postgres import Database
 
 pytestmark = pytest.mark.timeout(120)
 
-GAMES = faults.some_games(8, 8, 0)
+GAMES = faults.some_games(10, 10, 0)
 SILENCE_SECONDS = 3
+BUSY_SECONDS = 4  # what a busy machine may add to what is promised
 
 
 async def test_analyzers_come_and_go(table: Table, database: Database, tmp_path: Path) -> None:
@@ -39,10 +41,10 @@ async def test_analyzers_come_and_go(table: Table, database: Database, tmp_path:
             await second.says("game analyzed")
             table.add("an analyzer appears", "analyzing", "given games", faults.now() - appeared)
 
+            third = await made.analyzer(2)
             at = faults.now()
             first.process.send_signal(signal.SIGTERM)
             await orchestrator.says("analyzer is draining", analyzer=first.address)
-            third = await made.analyzer(2)
             assert await first.process.wait() == 0
             drained = seen.pause(at)
             await third.says("stream opened")
@@ -76,14 +78,15 @@ async def test_orchestrators_take_over_from_each_other(
 
         async def at_work() -> int:
             """The place of the replica that holds the job, once one does."""
+            pids = [str(replica.process.pid) for replica in replicas]
             while True:
                 rows = await sites[0].rows(
                     "select lease_owner from sync_queue where sync_job_id = %s and lease_owner is not null",
                     job.id,
                 )
-                for owner in rows:
-                    pid = str(owner[0]).rpartition("/")[2]
-                    return [str(replica.process.pid) for replica in replicas].index(pid)
+                if rows:
+                    return pids.index(str(rows[0][0]).rpartition("/")[2])
+                await asyncio.sleep(faults.LOOK_AGAIN)
 
         first = await at_work()
         second = 1 - first
@@ -91,6 +94,7 @@ async def test_orchestrators_take_over_from_each_other(
         async with faults.following(clients[second], job.id, clients[first]) as seen:
             await seen.until(lambda job: job.games_analyzed >= 1)
             async with faults.frozen(replicas[first].victim) as at:
+                silences = len(replicas[first].said("analyzer went silent"))
                 await replicas[second].says("job claimed", takeovers=1)
                 taken_over_after = faults.now() - at
                 before = seen.job.games_analyzed
@@ -99,7 +103,8 @@ async def test_orchestrators_take_over_from_each_other(
             # Awake again, with results and a lease that are worth nothing any more.
             await replicas[first].says("job given back")
             assert await at_work() == second
-            assert not replicas[first].said("analyzer went silent"), "its own silence, taken for another's"
+            silences -= len(replicas[first].said("analyzer went silent"))
+            assert silences == 0, "its own silence, taken for another's"
             assert seen.breaks == 0
 
             at = await faults.kill(replicas[second].victim)
@@ -109,7 +114,7 @@ async def test_orchestrators_take_over_from_each_other(
             killed = seen.pause(at)
         assert seen.breaks >= 1
         repeated = await sites[first].whole(clients[first], job, games=len(GAMES), seen=seen)
-        assert max(taken_over_after, killed_after) < 2 * faults.LEASE_SECONDS
+        assert max(taken_over_after, killed_after) < 2 * faults.LEASE_SECONDS + BUSY_SECONDS
         what = "the other one took over; fenced off when awake"
         table.add("SIGSTOP of an orchestrator, one of two", "analyzing", what, stopped, repeated)
         what = "the other one took over, and its watchers"

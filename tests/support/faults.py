@@ -21,7 +21,7 @@ import re
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -36,6 +36,7 @@ from aiohttp import web
 
 from analyzer.pgn import UnplayableGame, parse
 from orchestrator.local.postgres import running_conninfo
+from orchestrator.local.processes import alive, until_gone
 from orchestrator.tokens import mint_token
 from rookify.analysis.v1 import analysis_pb2
 from rookify.sync.v1 import sync_pb2 as pb
@@ -49,8 +50,8 @@ from tests.support.system import System, rookify_up
 
 FAST = analysis_pb2.SearchBudget.PRESET_FAST
 LEASE_SECONDS = 2.0
-_GONE_SECONDS = 10.0
-_LOOK_AGAIN = 0.05  # seconds between looks at other processes, which give no event of ours
+_GONE_SECONDS = 30.0
+LOOK_AGAIN = 0.05  # seconds between looks at other processes, which give no event of ours
 
 
 def settings(**more: str) -> dict[str, str]:
@@ -103,26 +104,31 @@ async def kill(*victims: psutil.Process) -> float:
 
 async def gone(victims: Iterable[psutil.Process]) -> None:
     """Raises AssertionError where one of them still runs after a while."""
-    waited = list(victims)
-    _, alive = await asyncio.to_thread(psutil.wait_procs, waited, _GONE_SECONDS)
-    # Nobody may collect a child of a killed process: a zombie is gone.
-    left = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-    assert not left, f"still running: {left}"
+    for victim in victims:
+        assert await until_gone(victim.pid, _GONE_SECONDS), f"still running: {victim}"
 
 
 @asynccontextmanager
 async def frozen(*victims: psutil.Process) -> AsyncIterator[float]:
-    """SIGSTOP, and SIGCONT at the end for those that still live. Gives the time of the fault."""
+    """SIGSTOP, and SIGCONT at the end for those that still live. Gives the time of the fault.
+
+    A process that ends before the signal reaches it, as a database's helpers may, counts as stopped.
+    """
     at = time.monotonic()
     for victim in victims:
-        victim.suspend()
+        with suppress(psutil.NoSuchProcess):
+            victim.suspend()
     try:
-        await appears(lambda: all(v.status() == psutil.STATUS_STOPPED for v in victims), "the stop")
+        await appears(lambda: all(map(_stands_still, victims)), "the stop")
         yield at
     finally:
         for victim in victims:
-            if victim.is_running():
+            with suppress(psutil.NoSuchProcess):
                 victim.resume()
+
+
+def _stands_still(victim: psutil.Process) -> bool:
+    return not alive(victim.pid) or victim.status() == psutil.STATUS_STOPPED
 
 
 async def appears(look: Callable[[], object], what: str, seconds: float = 30) -> None:
@@ -130,7 +136,7 @@ async def appears(look: Callable[[], object], what: str, seconds: float = 30) ->
     try:
         async with asyncio.timeout(seconds):
             while not look():  # noqa: ASYNC110  other processes
-                await asyncio.sleep(_LOOK_AGAIN)
+                await asyncio.sleep(LOOK_AGAIN)
     except TimeoutError:
         raise AssertionError(f"{what} did not come within {seconds} s") from None
 
@@ -190,7 +196,7 @@ class Follower:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
                 self.breaks += 1
-                await asyncio.sleep(_LOOK_AGAIN)
+                await asyncio.sleep(LOOK_AGAIN)
             else:
                 assert over(self.job), f"the watch ended before its job:\n{self.job}"
                 self._ended.set()

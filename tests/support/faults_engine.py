@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
 from analyzer.engine.discovery import find_stockfish
+from orchestrator.local.processes import alive
 
 Trouble = Literal[
     "garbage",  # bytes that are no UCI, then a best move without a score
@@ -140,17 +139,10 @@ class TroubledEngine:
         A Stockfish outlives its wrapper as a zombie until init looks for it, which may take init seconds.
         """
         taken = [int(pid) for file in self.folder.glob("taken.*") for pid in file.name.split(".")[1:]]
-        return [pid for pid in taken if _runs(pid)]
+        return [pid for pid in taken if alive(pid)]
 
     @property
     def poisoned(self) -> int:
         """Engines that the poison has cost."""
         file = self.folder / "poisoned"
         return len(file.read_text()) if file.exists() else 0
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

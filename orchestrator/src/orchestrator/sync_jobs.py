@@ -9,16 +9,20 @@ The database and the limits are those of the orchestrator's environment, and its
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+
+import structlog
 
 from orchestrator.quotas import limits
 from orchestrator.settings import Settings, load_settings
 from orchestrator.store.choice import open_transport
 from orchestrator.store.store import Store
 from orchestrator.sync.manager import SyncJobManager
-from servicekit.tasks import beside
+
+log = structlog.get_logger()
 
 __all__ = ["SyncJobManager", "job_manager", "open_sync_job_manager"]
 
@@ -32,11 +36,20 @@ async def open_sync_job_manager(settings: Settings | None = None) -> AsyncIterat
     settings = settings or load_settings(Settings)
     async with open_transport(settings) as transport:
         manager = job_manager(Store(transport), settings)
+        heartbeat = asyncio.create_task(manager.leases.keep(), name="heartbeat")
+        heartbeat.add_done_callback(_tell_of_defect)
         try:
-            async with beside(manager.leases.keep()):
-                yield manager
+            yield manager
         finally:
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
             await manager.release_all()
+
+
+def _tell_of_defect(heartbeat: asyncio.Task[None]) -> None:
+    """Without it the leases lapse, and every write is refused: that is to be understood."""
+    if not heartbeat.cancelled() and (error := heartbeat.exception()):
+        log.error("leases are not kept any more", exc_info=error)
 
 
 def job_manager(store: Store, settings: Settings) -> SyncJobManager:

@@ -1,30 +1,36 @@
-"""Tasks that run beside something, and end with it."""
+"""Work that runs beside other work, and ends with it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
-@asynccontextmanager
-async def beside(*work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    """Runs `work` beside the body, and cancels it at the body's end.
+async def alongside(work: Coroutine[Any, Any, T], *helpers: Coroutine[Any, Any, object]) -> T:
+    """The work's result. Its helpers run beside it, and are cancelled at its end; they may end before.
 
-    What the work raises ends the body: nothing goes on half alive, with what it relies on gone. It is raised
-    here as it is, as is what the body raises, not as an ExceptionGroup.
+    What a helper raises ends the work, and is raised here as it is: nothing goes on half alive, with what it
+    relies on gone. No TaskGroup: it wraps errors, and until Python 3.13 swallows a cancellation that comes
+    while it ends for an error.
     """
+    main = asyncio.create_task(work)
+    beside = [asyncio.create_task(helper) for helper in helpers]
+    tasks = {main, *beside}
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(one) for one in work]
-            try:
-                yield
-            finally:
-                for task in running:
-                    task.cancel()
-    except BaseExceptionGroup as group:
-        error = group.exceptions[0]  # the first; the others were cancelled for it
-    else:
-        return
-    raise error
+        running = tasks
+        while not main.done() and not any(map(_failed, beside)):
+            _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for helper in filter(_failed, beside):
+        helper.result()
+    return main.result()
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None

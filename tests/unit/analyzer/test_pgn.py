@@ -187,9 +187,9 @@ def test_what_is_not_taken_says_why_and_where(text: str, reason: Reason, says: s
 
 
 def test_ten_megabytes_are_refused_at_once() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert failure("1. e4 " * 1_700_000).reason is Reason.TOO_LARGE
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_600_move_game_is_taken() -> None:
@@ -219,12 +219,12 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_texts_take_no_time(text: str) -> None:
     """Every one is read in milliseconds; quadratic reading would take minutes."""
-    started = time.monotonic()
+    started = time.process_time()
     try:
         assert pgn.parse(text).plies <= 2
     except UnplayableGame as error:
         assert error.reason in (Reason.INVALID_PGN, Reason.EMPTY_GAME)  # noqa: PT017  either way is right
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def random_game(seed: int) -> tuple[chess.Board, list[chess.Move]]:

@@ -18,7 +18,7 @@ from orchestrator.domain import Platform, SyncStatus
 from orchestrator.hub import _TAIL, Hub, _Watched
 from orchestrator.store.rows import FinishedGame, SyncJob
 from orchestrator.store.transport import Change
-from servicekit.tasks import beside
+from servicekit.tasks import alongside
 
 
 def games(first: int, last: int) -> list[FinishedGame]:
@@ -106,13 +106,13 @@ async def test_lost_news_is_found_however_much_else_is_told(monkeypatch: pytest.
     monkeypatch.setattr("orchestrator.hub._GATHER_SECONDS", 0.005)
     store: Any = Changing()
     hub = Hub(store)
-    async with (
-        beside(hub.run()),
-        aclosing(hub.watch(store.loud)) as loud,
-        aclosing(hub.watch(store.silent)) as silent,
-    ):
-        assert (await anext(silent)).revision == 1
-        await anext(loud)
-        store.change(store.silent)
-        async with asyncio.timeout(30):
-            assert (await anext(silent)).revision == 2
+
+    async def watching() -> int:
+        async with aclosing(hub.watch(store.loud)) as loud, aclosing(hub.watch(store.silent)) as silent:
+            assert (await anext(silent)).revision == 1
+            await anext(loud)
+            store.change(store.silent)
+            return (await anext(silent)).revision
+
+    async with asyncio.timeout(30):
+        assert await alongside(watching(), hub.run()) == 2

@@ -6,74 +6,98 @@ import asyncio
 
 import pytest
 
-from servicekit.tasks import beside
+from servicekit.tasks import alongside
 
 
 class Work:
-    """Runs until it is cancelled or `fail`s."""
+    """Runs until it is cancelled, or given an end."""
 
     def __init__(self) -> None:
         self.begun, self.ended = asyncio.Event(), asyncio.Event()
-        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def run(self) -> None:
+    async def run(self) -> str:
         self.begun.set()
         try:
-            await self._failure
+            return await self.end
         finally:
             self.ended.set()
 
-    def fail(self, error: Exception) -> None:
-        self._failure.set_exception(error)
+
+async def test_helpers_end_with_the_work() -> None:
+    work, helpers = Work(), [Work(), Work()]
+    running = asyncio.create_task(alongside(work.run(), *(helper.run() for helper in helpers)))
+    for helper in helpers:
+        await helper.begun.wait()
+    work.end.set_result("done")
+    assert await running == "done"
+    assert all(helper.ended.is_set() for helper in helpers)
 
 
-async def test_it_ends_with_the_body() -> None:
-    works = [Work(), Work()]
-    async with beside(*(work.run() for work in works)):
-        for work in works:
-            await work.begun.wait()
-    assert all(work.ended.is_set() for work in works)
+async def test_the_work_goes_on_without_helpers_that_have_ended() -> None:
+    work, ending, cancelled = Work(), Work(), Work()
+    running = asyncio.create_task(alongside(work.run(), ending.run(), cancelled.run()))
+    await cancelled.begun.wait()
+    ending.end.set_result("")
+    cancelled.end.cancel()
+    await ending.ended.wait()
+    await cancelled.ended.wait()
+    work.end.set_result("done")
+    assert await running == "done"
 
 
-async def test_its_failure_ends_the_body_and_the_others() -> None:
-    failing, other = Work(), Work()
-
-    async def body() -> None:
-        async with beside(failing.run(), other.run()):
-            await other.begun.wait()
-            failing.fail(LookupError("a defect"))
-            await asyncio.Event().wait()
-
+async def test_a_helpers_failure_ends_the_work_and_the_others() -> None:
+    work, failing, other = Work(), Work(), Work()
+    running = asyncio.create_task(alongside(work.run(), failing.run(), other.run()))
+    await other.begun.wait()
+    failing.end.set_exception(LookupError("a defect"))
     with pytest.raises(LookupError, match="a defect"):
-        await body()
+        await running
+    assert work.ended.is_set()
     assert other.ended.is_set()
 
 
-async def test_what_the_body_raises_stays_what_it_is() -> None:
-    work = Work()
-    cause = KeyError("why")
+async def test_what_the_work_raises_stays_what_it_is() -> None:
+    helper = Work()
 
-    async def body() -> None:
-        async with beside(work.run()):
-            await work.begun.wait()
-            raise LookupError("of the body") from cause
+    async def work() -> None:
+        await helper.begun.wait()
+        raise LookupError("of the work") from KeyError("why")
 
-    with pytest.raises(LookupError, match="of the body") as raised:
-        await body()
-    assert raised.value.__cause__ is cause
-    assert work.ended.is_set()
+    with pytest.raises(LookupError, match="of the work") as raised:
+        await alongside(work(), helper.run())
+    assert isinstance(raised.value.__cause__, KeyError)
+    assert helper.ended.is_set()
 
 
-async def test_cancelling_the_body_stays_a_cancellation() -> None:
-    work = Work()
-
-    async def body() -> None:
-        async with beside(work.run()):
-            await asyncio.Event().wait()
-
-    task = asyncio.create_task(body())
-    await work.begun.wait()
-    task.cancel()
+async def test_cancelled_from_outside_it_ends_all() -> None:
+    work, helper = Work(), Work()
+    running = asyncio.create_task(alongside(work.run(), helper.run()))
+    await helper.begun.wait()
+    running.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
+        await running
     assert work.ended.is_set()
+    assert helper.ended.is_set()
+
+
+async def test_a_cancellation_is_not_lost_behind_an_error() -> None:
+    """A lost one would let the caller go on for ever."""
+    failing = Work()
+    ending, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await may_end.wait()
+
+    running = asyncio.create_task(alongside(failing.run(), slow_to_end()))
+    await failing.begun.wait()
+    failing.end.set_exception(LookupError("of the work"))
+    await ending.wait()
+    running.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running

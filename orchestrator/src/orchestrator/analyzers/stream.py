@@ -18,7 +18,7 @@ from orchestrator.analyzers.convert import PRESETS, game_message
 from orchestrator.analyzers.queue import Ticket
 from rookify.analysis.v1 import analysis_pb2 as pb
 from rookify.analysis.v1 import analysis_pb2_grpc
-from servicekit.tasks import beside
+from servicekit.tasks import alongside
 
 log = structlog.get_logger()
 
@@ -100,8 +100,7 @@ class AnalyzerStream:
                 self.engine = info.engine
             call = stub.AnalyzeGames()
             try:
-                async with beside(self._write(call), self._watch_silence(call)):
-                    await self._read(call)
+                await alongside(self._read(call), self._write(call), self._watch_silence(call))
             finally:
                 self.free = 0
                 call.cancel()

@@ -19,7 +19,7 @@ from orchestrator.local import logfiles
 from orchestrator.local.processes import ProcessFailed, describe_exit, die_with_owner
 from orchestrator.local.security import OpenChannel
 from servicekit.errors import ConfigurationError
-from servicekit.tasks import beside
+from servicekit.tasks import alongside
 from servicekit.tls import handshake_trouble
 
 log = structlog.get_logger()
@@ -104,8 +104,7 @@ class Child:
         if self._process is None:
             raise ProcessFailed(f"{self.name} has not been started")
         try:
-            async with beside(self._end_when_hung()):
-                return await self._process.wait()
+            return await alongside(self._process.wait(), self._end_when_hung())
         finally:
             if self._process.returncode is not None:
                 self._end_group()

@@ -13,6 +13,7 @@ from orchestrator.store.rows import Claim, SyncJob
 from orchestrator.store.store import Store
 from orchestrator.sync.openings import KnownOpenings, opening_of
 from servicekit.errors import RookifyError
+from servicekit.tasks import alongside
 
 _PAGE = 51  # PGNs read at a time: about 200 KB, and a hundred games by two calls
 _LAST_WRITE_SECONDS = 2.0  # of the time in which a process has to stop
@@ -76,12 +77,10 @@ async def analyze_games(
     """
     outcomes = _Ended()
     try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_feed(store, analyzers, claim, outcomes))
-            tasks.create_task(_write(store, claim, outcomes, write_interval, on_written))
-    except BaseExceptionGroup as group:
-        # One cause is enough; the other task was cancelled for it.
-        raise group.exceptions[0] from group
+        await alongside(
+            _write(store, claim, outcomes, write_interval, on_written),
+            _feed(store, analyzers, claim, outcomes),
+        )
     finally:
         analyzers.cancel(claim.job.id)
 

@@ -12,7 +12,7 @@ from orchestrator.platforms.base import FetchRequest, PlatformClient
 from orchestrator.store.rows import Claim, SyncJob
 from orchestrator.sync.manager import SyncJobManager
 from servicekit.errors import RookifyError
-from servicekit.tasks import beside
+from servicekit.tasks import alongside
 
 log = structlog.get_logger()
 
@@ -52,17 +52,20 @@ async def fetch_games(
 
     Raises platform errors, or StaleLease.
     """
-    job = claim.job
     notices: asyncio.Queue[str | None] = asyncio.Queue()
 
     def on_notice(notice: str | None) -> None:
         notices.put_nowait(notice)
         on_waiting(notice is not None)
 
-    async with beside(_tell(manager, claim, notices)):
+    async def store_pages() -> SyncJob:
+        job = claim.job
         async for page in platform.fetch(fetch_request(claim, token, on_notice)):
             job = await manager.record_games(claim, page.games, page.excluded, page.cursor)
             log.debug("page stored", games=len(page.games), games_found=job.games_found)
+        return job
+
+    job = await alongside(store_pages(), _tell(manager, claim, notices))
     log.info("games fetched", games_found=job.games_found, excluded=dict(job.games_excluded))
     return job
 
