@@ -30,9 +30,9 @@ class SyncStatus(StrEnum):
 
 
 class TimeClass(StrEnum):
-    """Base + 40 × increment seconds: below 180 bullet, below 600 blitz, below 1800 rapid, else classical.
+    """The platform's own class: their bounds, which differ, are in sync.proto.
 
-    Daily games are correspondence. chess.com has no classical; lichess's ultraBullet counts as bullet.
+    chess.com's daily games are correspondence, and it has no classical; lichess's ultraBullet is bullet.
     """
 
     BULLET = "bullet"

@@ -109,31 +109,31 @@ class _TimeClassEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_TimeClass.Va
     TIME_CLASS_UNSPECIFIED: _TimeClass.ValueType  # 0
     """Not known in an answer; INVALID_ARGUMENT in a filter."""
     TIME_CLASS_BULLET: _TimeClass.ValueType  # 1
-    """Below 180 s."""
+    """Below 180 s; lichess's ultraBullet too."""
     TIME_CLASS_BLITZ: _TimeClass.ValueType  # 2
-    """180 s to below 600 s."""
+    """180 s to below 600 s on chess.com, 480 s on lichess."""
     TIME_CLASS_RAPID: _TimeClass.ValueType  # 3
-    """600 s to below 1800 s; on chess.com, which has no classical, everything above too."""
+    """From there on: on lichess to below 1500 s; on chess.com, which has no classical, everything above too."""
     TIME_CLASS_CLASSICAL: _TimeClass.ValueType  # 4
-    """1800 s and more."""
+    """1500 s and more; lichess only."""
     TIME_CLASS_CORRESPONDENCE: _TimeClass.ValueType  # 5
     """Days per move; "daily" on chess.com."""
 
 class TimeClass(_TimeClass, metaclass=_TimeClassEnumTypeWrapper):
-    """How fast a game is, by base time + 40 * increment, in seconds. The platform's own class decides where it gives
-    one; lichess's ultraBullet counts as bullet.
+    """How fast a game is: the platform's own class. Both go by the time that 40 moves take: base + 40 * increment, in
+    seconds.
     """
 
 TIME_CLASS_UNSPECIFIED: TimeClass.ValueType  # 0
 """Not known in an answer; INVALID_ARGUMENT in a filter."""
 TIME_CLASS_BULLET: TimeClass.ValueType  # 1
-"""Below 180 s."""
+"""Below 180 s; lichess's ultraBullet too."""
 TIME_CLASS_BLITZ: TimeClass.ValueType  # 2
-"""180 s to below 600 s."""
+"""180 s to below 600 s on chess.com, 480 s on lichess."""
 TIME_CLASS_RAPID: TimeClass.ValueType  # 3
-"""600 s to below 1800 s; on chess.com, which has no classical, everything above too."""
+"""From there on: on lichess to below 1500 s; on chess.com, which has no classical, everything above too."""
 TIME_CLASS_CLASSICAL: TimeClass.ValueType  # 4
-"""1800 s and more."""
+"""1500 s and more; lichess only."""
 TIME_CLASS_CORRESPONDENCE: TimeClass.ValueType  # 5
 """Days per move; "daily" on chess.com."""
 
