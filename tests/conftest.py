@@ -1,6 +1,11 @@
 """Fixtures for every kind of test; what they are stands in tests/support."""
 
+import signal
+
 import pytest
+
+# A shell that runs the tests in the background has them, and so all that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before anything imports it: what it asserts is to say what it saw.
 pytest.register_assert_rewrite("tests.support.faults")
