@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import traceback
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ import stamina
 from orchestrator.store import supabase
 from orchestrator.store.store import Store
 from orchestrator.store.supabase import SupabaseTransport
-from orchestrator.store.transport import Change, Throttled
+from orchestrator.store.transport import Change, Throttled, TooManyRows
 from servicekit.errors import ConfigurationError, RookifyError, Unavailable
 from tests.contract.test_store import execute, start, told
 from tests.support.postgres import Database
@@ -187,6 +188,47 @@ class TestTrouble:
         server.calls.clear()
         assert [job.id for job in await store.get_sync_jobs(ids)] == [ids[0], ids[-1]]
         assert server.calls["get_sync_jobs"] == 3
+
+    @pytest.mark.parametrize(("engines", "first", "later"), [(1, 1, 1), (2, 3, 2), (40, 53, 48)])
+    async def test_what_many_engines_know_comes_in_several_answers(
+        self, server: PostgrestStandIn, store: Store, database: Database, engines: int, first: int, later: int
+    ) -> None:
+        """A page of games that leave one another early has up to 17 positions a game, by each engine."""
+        openings = [
+            f"{white} {black} " + "Nf3 Nf6 Ng1 Ng8 " * 3 + "Nf3 Nf6"
+            for white, black in itertools.product(
+                ("a3", "b3", "c3", "d3", "e3", "f3", "g3", "h3"), ("a6", "b6", "d6", "e6", "g6", "h6")
+            )
+        ]
+        known = {" ".join(each.split()[:plies]) for each in openings for plies in range(17)}
+        assert len(known) > 700
+        await execute(
+            database,
+            "insert into position_evaluations (moves, engine, preset, score, best_line, depth, nodes) "
+            "select moves, 'Stockfish ' || n, 'standard', '{\"centipawns\": 1}', '{e2e4}', 20, 1 "
+            "from unnest(%s::text[]) as k (moves), generate_series(1, %s) as n",
+            list(known),
+            engines,
+        )
+        for calls in (first, later):  # it learns how many go at once
+            server.calls.clear()
+            rows = await store.known_positions(openings, "standard")
+            assert len(rows) == len(known) * engines
+            assert {row.moves for row in rows} == known
+            assert server.calls["known_positions"] == calls
+
+    async def test_one_opening_that_is_too_much_says_so(
+        self, server: PostgrestStandIn, store: Store, database: Database
+    ) -> None:
+        await execute(
+            database,
+            "insert into position_evaluations (moves, engine, preset, score, best_line, depth, nodes) "
+            "select moves, 'Stockfish', 'standard', '{\"centipawns\": 1}', '{e2e4}', 20, 1 "
+            "from unnest('{e4,e4 e5}'::text[]) as k (moves)",
+        )
+        server.max_rows = 1
+        with pytest.raises(TooManyRows):
+            await store.known_positions(["d4 d5", "e4 e5", "c4 c5"], "standard")
 
 
 class TestChanges:

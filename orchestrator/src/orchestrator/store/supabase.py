@@ -26,6 +26,7 @@ from orchestrator.store.transport import (
     Change,
     Pace,
     Throttled,
+    TooManyRows,
     database_unavailable,
     error_from_sqlstate,
 )
@@ -128,10 +129,9 @@ class SupabaseTransport:
         # A set comes as a list, nothing as an empty one; no function returns an array as its single value.
         rows = answer.data if isinstance(answer.data, list) else [answer.data]
         if rows and answer.count is not None and answer.count > len(rows):
-            raise ConfigurationError(
+            raise TooManyRows(
                 f"the project's Data API gave {len(rows)} of {answer.count} rows of {function}: raise its "
-                "setting `Max rows`",
-                reason="MAX_ROWS",
+                "setting `Max rows`"
             )
         return rows
 

@@ -59,6 +59,12 @@ class Throttled(Unavailable):
     default_reason = "DATABASE_BUSY"
 
 
+class TooManyRows(ConfigurationError):
+    """The API gives fewer rows at once than the answer has; which of them is not said."""
+
+    default_reason = "MAX_ROWS"
+
+
 class Transport(Protocol):
     """Calls the SQL functions of `supabase/migrations/`, one transaction each, as service_role."""
 

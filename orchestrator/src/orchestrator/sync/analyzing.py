@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Protocol
 from uuid import UUID
+
+import structlog
 
 from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze
 from orchestrator.store.rows import Claim, SyncJob
@@ -14,6 +16,8 @@ from orchestrator.store.store import Store
 from orchestrator.sync.openings import KnownOpenings, opening_of
 from servicekit.errors import RookifyError
 from servicekit.tasks import alongside
+
+log = structlog.get_logger()
 
 _PAGE = 51  # PGNs read at a time: about 200 KB, and a hundred games by two calls
 _LAST_WRITE_SECONDS = 2.0  # of the time in which a process has to stop
@@ -104,9 +108,7 @@ async def _feed(
         games = await store.take_games(claim, ordinal, _PAGE)
         taken = len(games)
         openings = {game.game_id: opening_of(game.pgn) for game in games}
-        known = KnownOpenings(
-            await store.known_positions([each for each in openings.values() if each is not None], job.preset)
-        )
+        known = await _known(store, openings.values(), job.preset)
         for game in games:
             await outcomes.room()
             outcome = await analyzers.submit(
@@ -119,6 +121,16 @@ async def _feed(
     if submitted:
         await asyncio.wait(submitted)
     outcomes.put_nowait(None)
+
+
+async def _known(store: Store, openings: Iterable[str | None], preset: str) -> KnownOpenings:
+    """What the database knows of them. It only saves searches: not to hear it is no reason to stop."""
+    try:
+        positions = await store.known_positions([each for each in openings if each is not None], preset)
+    except RookifyError as error:
+        log.warning("known positions cannot be had", error=error.message)
+        positions = []
+    return KnownOpenings(positions)
 
 
 async def _write(
