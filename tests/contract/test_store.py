@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import structlog
 
 from orchestrator.domain import Platform, SyncStatus
+from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.rows import Claim, Limits, PageKey, SyncJob
 from orchestrator.store.store import Store
 from orchestrator.store.transport import WORK_WAITS, Change
@@ -490,6 +492,24 @@ class TestChanges:
                 if change is WORK_WAITS:
                     break
         assert await store.claim_sync_job("another", LEASE, 5) is not None
+
+
+@pytest.mark.parametrize("payload", ["", "x", "x pending", "hello world " * 600])
+async def test_a_notification_of_somebody_else_ends_nothing(database: Database, payload: str) -> None:
+    """Whoever may log in may NOTIFY."""
+    async with (
+        PostgresTransport(database.app_conninfo) as transport,
+        contextlib.aclosing(told(store := Store(transport))) as changes,
+    ):
+        await anext(changes)
+        await execute(database, "select pg_notify('sync_jobs', %s)", payload)
+        with structlog.testing.capture_logs() as logs:
+            assert await anext(changes) == Change(None)
+        job = await start(store)
+        assert await anext(changes) == Change(job.id, "pending")
+    (line,) = [line for line in logs if line["log_level"] == "warning"]
+    assert payload.startswith(line["payload"])
+    assert len(line["payload"]) <= 100
 
 
 async def told(store: Store) -> AsyncGenerator[Change, None]:

@@ -43,6 +43,7 @@ _LINK = {
     "tcp_user_timeout": "20000",
 }
 _STATEMENT_TIMEOUT = "30s"  # no call comes near it; one that does must not hold its locks
+_MOST_LOGGED = 100  # characters of a foreign notification, which may have 8,000
 _RECONNECT_SECONDS = (0.1, 2.0)  # of the listener: quickly at first, then gently
 
 
@@ -141,8 +142,13 @@ async def _become_service_role(connection: psycopg.AsyncConnection[Any]) -> None
 
 
 def _parse(payload: str) -> Change:
+    """Everybody who may log in may NOTIFY: what is no news of ours stands for any change."""
     sync_job_id, _, status = payload.partition(" ")
-    return Change(UUID(sync_job_id), status)
+    try:
+        return Change(UUID(sync_job_id), status)
+    except ValueError:
+        log.warning("a notification that is not understood", payload=payload[:_MOST_LOGGED])
+        return Change(None)
 
 
 def _translate(error: psycopg.Error) -> RookifyError:
