@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 from uuid import UUID
 
+import pytest
+import structlog
+
 from orchestrator.analyzers.base import AnalyzedGame, GameOutcome, GameToAnalyze
-from orchestrator.store.rows import KnownPosition
+from orchestrator.domain import Platform, SyncStatus
+from orchestrator.platforms.base import FetchPage, FetchRequest
+from orchestrator.platforms.usernames import validate_username
+from orchestrator.store.postgres import PostgresTransport
+from orchestrator.store.rows import KnownPosition, SyncJob
 from orchestrator.store.store import Store
 from orchestrator.store.transport import TooManyRows
 from orchestrator.sync.analyzing import analyze_games
+from orchestrator.sync.manager import SyncJobManager
+from orchestrator.sync.runner import Runner
+from orchestrator.token_cipher import TokenCipher
 from tests.support import samples
 from tests.support.hand_worker import hand_worker
 from tests.support.postgres import Database
@@ -35,6 +47,93 @@ class Forgetful(Store):
 
     async def known_positions(self, openings: Sequence[str], preset: str) -> list[KnownPosition]:
         raise TooManyRows("1000 of 1566 rows")
+
+
+Fetch = Callable[[FetchRequest], AsyncIterator[FetchPage]]
+
+
+class Scripted:
+    """A platform whose fetch the test writes."""
+
+    platform = Platform.CHESS_COM
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fetch = fetch
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def transport(database: Database) -> AsyncIterator[PostgresTransport]:
+    async with PostgresTransport(database.app_conninfo) as opened:
+        yield opened
+
+
+async def started(store: Store) -> UUID:
+    return (await store.start_sync_job(samples.new_sync(await samples.new_user(store)), samples.LIMITS)).id
+
+
+async def state(store: Store, job_id: UUID) -> SyncJob:
+    return (await store.get_sync_jobs([job_id]))[0]
+
+
+async def ended(store: Store, job_id: UUID) -> SyncJob:
+    async with asyncio.timeout(20), aclosing(store.changes()) as changes:
+        async for _ in changes:
+            if (job := await state(store, job_id)).status.terminal:
+                return job
+    raise AssertionError("unreachable")
+
+
+def manager(store: Store) -> SyncJobManager:
+    return SyncJobManager(
+        store, samples.LIMITS, lease=timedelta(hours=1), max_months=12, max_games=samples.PER_DAY
+    )
+
+
+def runner(store: Store, fetch: Fetch) -> Runner:
+    return Runner(
+        manager(store),
+        store,
+        {Platform.CHESS_COM: Scripted(fetch)},
+        Instant(),
+        TokenCipher(None),
+        None,
+        stuck_after=timedelta(hours=2),
+        capacity=4,
+        write_interval=0.01,
+    )
+
+
+@asynccontextmanager
+async def running(runner: Runner) -> AsyncIterator[asyncio.Task[None]]:
+    """Stopped at the end, where it is not already."""
+    async with asyncio.timeout(20):
+        working = asyncio.create_task(runner.run())
+        try:
+            yield working
+        finally:
+            runner.stop()
+            await working
+
+
+async def test_a_name_that_cannot_be_fails_its_job_and_says_so(transport: PostgresTransport) -> None:
+    """The profile's name is the user's own; it is looked at when the job is worked."""
+
+    async def fetch(request: FetchRequest) -> AsyncIterator[FetchPage]:
+        validate_username(Platform.CHESS_COM, "hi/../karu")
+        yield FetchPage((), {}, {})
+
+    store = Store(transport)
+    job_id = await started(store)
+    with structlog.testing.capture_logs() as logs:
+        async with running(runner(store, fetch)):
+            job = await ended(store, job_id)
+    assert job.status is SyncStatus.FAILED
+    assert job.error is not None
+    assert "'hi/../karu' cannot be a name on chess.com" in job.error
+    assert not [line for line in logs if "exc_info" in line or line["log_level"] == "error"]
 
 
 async def test_known_positions_that_cannot_be_had_only_cost_time(database: Database) -> None:

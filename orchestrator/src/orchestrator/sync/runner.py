@@ -25,7 +25,7 @@ from orchestrator.sync.fetching import fetch_games
 from orchestrator.sync.manager import SyncJobManager
 from orchestrator.token_cipher import TokenCipher
 from servicekit import tracing
-from servicekit.errors import FailedPrecondition, RookifyError, StaleLease, Unavailable
+from servicekit.errors import FailedPrecondition, InvalidInput, RookifyError, StaleLease, Unavailable
 
 log = structlog.get_logger()
 
@@ -157,7 +157,7 @@ class Runner:
                 await self._traced(claim)
             except StaleLease:
                 log.info("job is not this worker's any more")
-            except (PlatformError, FailedPrecondition) as error:
+            except (PlatformError, FailedPrecondition, InvalidInput) as error:
                 await self._fail(claim, error.message)
             except Unavailable as error:
                 # The database was away for longer than a worker's patience. Somebody goes on when it is back.
