@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import prometheus_client
 import pytest
 import structlog
 
@@ -19,6 +20,7 @@ from servicekit.errors import InvalidInput
 from tests.support.platforms import faults
 from tests.support.platforms.bench import CONTACT, QUICK, WINDOW, asking, many, serving
 from tests.support.platforms.lichess_server import LichessServer
+from tests.support.platforms.making import PLAYER
 
 pytestmark = pytest.mark.parametrize("platform", list(Platform))
 
@@ -240,4 +242,15 @@ async def test_logs_name_the_platform_and_what_is_tried_again(platform: Platform
             bench.server.faults.add(faults.status(500))
             await bench.fetch(window=WINDOW)
     (retry,) = [line for line in logs if line["event"] == "stamina.retry_scheduled"]
-    assert retry["callable"].startswith(f"{platform}: the ")
+    assert retry["callable"].startswith(f"{platform}: ")
+    assert retry["kwargs"]["what"].startswith("the ")
+
+
+async def test_no_metric_names_a_player(platform: Platform) -> None:
+    """Else each player would be a series of their own for as long as the process lives."""
+    async with serving(platform, many(1)) as bench:
+        bench.server.faults.add(faults.status(500))
+        await bench.fetch(window=WINDOW)
+    counted = prometheus_client.generate_latest().decode()
+    assert f'stamina_retries_total{{callable="{platform}: ' in counted
+    assert PLAYER.lower() not in counted.lower()

@@ -122,6 +122,7 @@ class ChessComClient:
         return await self._http.get(
             f"/player/{name}/games/archives",
             waiter,
+            kind="archives",
             what=f"the list of {name}'s months",
             read=read,
             refuse=refuse,
@@ -149,6 +150,7 @@ class ChessComClient:
         return await self._http.get(
             f"/player/{player}/games/{month.year:04}/{month.month:02}",
             waiter,
+            kind="month",
             what=what,
             read=read,
             refuse=refuse,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import httpx
 import stamina
@@ -33,6 +33,8 @@ from servicekit.errors import ConfigurationError
 T = TypeVar("T")
 log = structlog.get_logger()
 
+# What is asked for. It labels metrics, so it says nothing of a player, and there are few of them.
+Kind = Literal["archives", "month", "games"]
 NOTICE_SECONDS = 5  # a pause shorter than that is over before anybody has read of it
 
 
@@ -110,6 +112,7 @@ class PlatformHttp:
         path: str,
         waiter: Waiter,
         *,
+        kind: Kind,
         what: str,
         read: Callable[[httpx.Response], Awaitable[T]],
         refuse: Callable[[int, str], PlatformError],
@@ -120,7 +123,7 @@ class PlatformHttp:
 
         `read` runs inside the request and raises `Transient` for an answer that cannot be right. `refuse`
         makes the error of any other status from it and the platform's message. `what` names the thing in
-        errors.
+        errors, for whom they concern; `kind` in metrics, for everybody.
         """
         tries, policy = 0, self.policy
         while True:
@@ -131,7 +134,7 @@ class PlatformHttp:
                 wait_initial=policy.first_wait,
                 wait_max=policy.longest_wait,
                 wait_jitter=policy.jitter,
-            ).with_name(f"{self.platform}: {what}", (), {})
+            ).with_name(f"{self.platform}: {kind}", (), {"what": what})  # stamina's metric has the name alone
             try:
                 async for attempt in retries:
                     with attempt:

@@ -155,6 +155,7 @@ class Export:
         return await self._http.get(
             f"/api/games/user/{self._player}",
             self._waiter,
+            kind="games",
             what=f"the games of {self._player}",
             params={**params, **content, "sort": "dateDesc"},
             headers=self._headers,
