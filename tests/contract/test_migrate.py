@@ -160,6 +160,19 @@ async def test_no_database_there_is_a_clear_error(tmp_path: Path, folder: Path) 
         await migrate.migrate(f"host={tmp_path} user=nobody", folder)
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:Sec%hush@127.0.0.1:1/x", "postgresql://u:S@hush#w@127.0.0.1:1/x"]
+)
+async def test_a_password_with_special_characters_is_told_to_nobody(url: str) -> None:
+    with capture_logs() as logged:
+        for call in (migrate.migrate, migrate.pending, migrate.bootstrap, migrate.require_bootstrapped):
+            with pytest.raises(ConfigurationError, match="percent-encode the password") as caught:
+                await call(url)
+            assert "hush" not in str(caught.value)
+            assert caught.value.__cause__ is None
+    assert "hush" not in str(logged)
+
+
 async def test_bootstrap_makes_a_plain_postgres_like_supabase(empty: Database) -> None:
     with pytest.raises(MigrationError, match="rookify migrate --bootstrap"):
         await migrate.require_bootstrapped(empty.superuser_conninfo)

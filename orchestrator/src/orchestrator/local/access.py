@@ -12,6 +12,7 @@ import psycopg
 from orchestrator.local.postgres import running_conninfo
 from orchestrator.settings import Settings
 from orchestrator.store.choice import Choice, choose, open_transport
+from orchestrator.store.conninfo import read_conninfo
 from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.rows import JobEvent
 from orchestrator.store.store import Store
@@ -62,6 +63,7 @@ async def _answering_conninfo(settings: Settings) -> str:
     )
     if conninfo is None:
         raise _not_running(settings)
+    read_conninfo(conninfo)  # libpq's error would quote a password that it cannot read
     try:
         connection = await psycopg.AsyncConnection.connect(conninfo, connect_timeout=_CONNECT_SECONDS)
     except psycopg.Error as error:

@@ -16,6 +16,7 @@ import psycopg
 import structlog
 from psycopg.pq import TransactionStatus
 
+from orchestrator.store.conninfo import read_conninfo
 from servicekit.errors import ConfigurationError
 
 log = structlog.get_logger()
@@ -148,6 +149,7 @@ def read_migrations(folder: Path) -> list[Migration]:
 
 
 async def _connect(conninfo: str) -> psycopg.AsyncConnection:
+    read_conninfo(conninfo)  # libpq's error would quote a password that it cannot read
     try:
         # prepare_threshold: behind a transaction pooler a prepared statement may be another connection's.
         return await psycopg.AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=None)

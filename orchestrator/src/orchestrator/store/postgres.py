@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from orchestrator.store.conninfo import read_conninfo
 from orchestrator.store.transport import (
     AsJson,
     Change,
@@ -22,7 +23,7 @@ from orchestrator.store.transport import (
     database_unavailable,
     error_from_sqlstate,
 )
-from servicekit.errors import ConfigurationError, RookifyError
+from servicekit.errors import RookifyError
 
 log = structlog.get_logger()
 
@@ -119,14 +120,7 @@ class PostgresTransport:
 
 
 def _with_link_settings(conninfo: str) -> str:
-    try:
-        given: dict[str, Any] = conninfo_to_dict(conninfo)
-    except psycopg.ProgrammingError:  # its message may hold the password
-        raise ConfigurationError(
-            "DATABASE_URL is no connection string of Postgres: check its form, and that special characters "
-            "of the password are written as %XX"
-        ) from None
-    return make_conninfo(**{**_LINK, **given})
+    return make_conninfo(**{**_LINK, **read_conninfo(conninfo)})
 
 
 def place_of(conninfo: str) -> str:
