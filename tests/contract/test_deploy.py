@@ -14,6 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from orchestrator.store.encryption import encrypted
 from scripts.env_example import settings_classes
 from servicekit.settings import variable_of
 
@@ -75,6 +76,20 @@ def test_settings_that_are_set_are_settings_that_there_are() -> None:
         text = path.read_text(encoding="utf-8")
         named = set(re.findall(r"\b((?:ROOKIFY|SUPABASE|OPENAI|DATABASE)_[A-Z_]+)\b", text))
         assert named <= known, path
+
+
+def test_compose_says_that_its_database_is_reached_in_the_clear() -> None:
+    """The image of Postgres has no certificate."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    reaching = [
+        service["environment"]
+        for service in compose["services"].values()
+        if "DATABASE_URL" in service.get("environment", {})
+    ]
+    assert len(reaching) == 2
+    for given in reaching:
+        url = given["DATABASE_URL"].replace("$", "")
+        assert encrypted(url, allow_plaintext=given.get("ROOKIFY_ALLOW_PLAINTEXT") == "true") == url
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)

@@ -33,7 +33,8 @@ class Settings(ServiceSettings):
     database_url: OptionalSecret = Field(
         default=None,
         validation_alias="DATABASE_URL",
-        description="Postgres to use instead of the embedded one",
+        description="Postgres to use instead of the embedded one; on another machine by TLS, "
+        "sslmode=require where it names none",
     )
     supabase_url: str = Field(
         default="",

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.settings import Settings, load_settings
 from orchestrator.store import migrate as migrations
+from orchestrator.store.choice import database_conninfo
 from servicekit.errors import ConfigurationError
 
 
@@ -36,14 +37,14 @@ def migrate(
     if script:
         typer.echo(migrations.script())
         return
-    url = load_settings(Settings).database_url
-    if url is None:
+    settings = load_settings(Settings)
+    if settings.database_url is None:
         raise ConfigurationError(
             "DATABASE_URL is not set: it names the Postgres to migrate. The embedded one is kept up to date "
             "by `rookify up`",
             reason="NO_DATABASE_URL",
         )
-    labels = asyncio.run(_migrate(url.get_secret_value(), bootstrap=bootstrap, check=check))
+    labels = asyncio.run(_migrate(database_conninfo(settings), bootstrap=bootstrap, check=check))
     for label in labels:
         typer.echo(label)
     if not labels:
@@ -52,10 +53,10 @@ def migrate(
         raise typer.Exit(1)
 
 
-async def _migrate(url: str, *, bootstrap: bool, check: bool) -> list[str]:
+async def _migrate(conninfo: str, *, bootstrap: bool, check: bool) -> list[str]:
     if check:
-        return await migrations.pending(url)
+        return await migrations.pending(conninfo)
     if bootstrap:
-        await migrations.bootstrap(url)
-    await migrations.require_bootstrapped(url)
-    return await migrations.migrate(url)
+        await migrations.bootstrap(conninfo)
+    await migrations.require_bootstrapped(conninfo)
+    return await migrations.migrate(conninfo)

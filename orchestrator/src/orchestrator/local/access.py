@@ -11,8 +11,7 @@ import psycopg
 
 from orchestrator.local.postgres import running_conninfo
 from orchestrator.settings import Settings
-from orchestrator.store.choice import Choice, choose, open_transport
-from orchestrator.store.conninfo import read_conninfo
+from orchestrator.store.choice import Choice, choose, database_conninfo, open_transport
 from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.rows import JobEvent
 from orchestrator.store.store import Store
@@ -57,13 +56,12 @@ async def read_reasons(settings: Settings, user_id: UUID, game_analysis_id: UUID
 
 async def _answering_conninfo(settings: Settings) -> str:
     conninfo = (
-        settings.database_url.get_secret_value()
+        database_conninfo(settings)
         if settings.database_url is not None
         else running_conninfo(settings.data.expanduser())
     )
     if conninfo is None:
         raise _not_running(settings)
-    read_conninfo(conninfo)  # libpq's error would quote a password that it cannot read
     try:
         connection = await psycopg.AsyncConnection.connect(conninfo, connect_timeout=_CONNECT_SECONDS)
     except psycopg.Error as error:

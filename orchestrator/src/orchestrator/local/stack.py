@@ -25,7 +25,7 @@ from orchestrator.local.security import (
 from orchestrator.local.supervisor import Supervisor, supervising
 from orchestrator.settings import Settings
 from orchestrator.store import migrate
-from orchestrator.store.choice import Choice, choose, open_transport
+from orchestrator.store.choice import Choice, choose, database_conninfo, open_transport
 from orchestrator.store.schema import check_schema
 from orchestrator.store.store import Store
 from servicekit.address import host_port
@@ -151,10 +151,10 @@ async def _start_database(supervisor: Supervisor, settings: Settings, data_dir: 
         return {"SUPABASE_URL": settings.supabase_url, "SUPABASE_SERVICE_ROLE_KEY": key, "DATABASE_URL": ""}
     if chosen is Choice.POSTGRES:
         assert settings.database_url is not None  # noqa: S101  as chosen
-        url = settings.database_url.get_secret_value()
-        await migrate.require_bootstrapped(url)
-        await migrate.migrate(url)
-        return {"DATABASE_URL": url}
+        conninfo = database_conninfo(settings)
+        await migrate.require_bootstrapped(conninfo)
+        await migrate.migrate(conninfo)
+        return {"DATABASE_URL": settings.database_url.get_secret_value()}
     server = EmbeddedPostgres(data_dir)
     await supervisor.start(server)
     await database.prepare(server)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from orchestrator.settings import Settings
+from orchestrator.store.encryption import encrypted
 from orchestrator.store.postgres import PostgresTransport, place_of
 from orchestrator.store.transport import Transport
 from orchestrator.tokens import claimed_role
@@ -25,9 +26,10 @@ def choose(settings: Settings) -> Choice:
     """DATABASE_URL before the API: it is the quicker way to the same project, and named for nothing else.
 
     SUPABASE_URL alone chooses no database: it says whose users' tokens are trusted. Raises ConfigurationError
-    for a URL or key that is none.
+    for a URL or key that is none, and for one that leads off this machine in the clear.
     """
     if settings.database_url is not None:
+        database_conninfo(settings)
         return Choice.POSTGRES
     if settings.supabase_service_role_key is None:
         return Choice.EMBEDDED
@@ -47,14 +49,19 @@ def open_transport(settings: Settings) -> AbstractAsyncContextManager[Transport]
             key = settings.supabase_service_role_key.get_secret_value()
             return SupabaseTransport(settings.supabase_url, key)
         case Choice.POSTGRES:
-            assert settings.database_url is not None  # noqa: S101  as chosen
-            return PostgresTransport(settings.database_url.get_secret_value())
+            return PostgresTransport(database_conninfo(settings))
         case Choice.EMBEDDED:
             raise ConfigurationError(
                 "no database is set: name a Postgres by DATABASE_URL, or a Supabase project by SUPABASE_URL "
                 "and SUPABASE_SERVICE_ROLE_KEY, or use `rookify up`, which brings its own",
                 reason="NO_DATABASE",
             )
+
+
+def database_conninfo(settings: Settings) -> str:
+    """DATABASE_URL, which must be set, as everybody is to connect by it. Raises ConfigurationError."""
+    assert settings.database_url is not None  # noqa: S101  as promised
+    return encrypted(settings.database_url.get_secret_value(), allow_plaintext=settings.allow_plaintext)
 
 
 def describe(settings: Settings) -> str:
