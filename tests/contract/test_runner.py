@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,9 +15,10 @@ import structlog
 from orchestrator.analyzers.base import AnalyzedGame, GameOutcome, GameToAnalyze
 from orchestrator.domain import Platform, SyncStatus
 from orchestrator.platforms.base import FetchPage, FetchRequest
+from orchestrator.platforms.errors import UnknownPlayer
 from orchestrator.platforms.usernames import validate_username
 from orchestrator.store.postgres import PostgresTransport
-from orchestrator.store.rows import KnownPosition, SyncJob
+from orchestrator.store.rows import Claim, KnownPosition, SyncJob
 from orchestrator.store.store import Store
 from orchestrator.store.transport import TooManyRows
 from orchestrator.sync.analyzing import analyze_games
@@ -134,6 +136,105 @@ async def test_a_name_that_cannot_be_fails_its_job_and_says_so(transport: Postgr
     assert job.error is not None
     assert "'hi/../karu' cannot be a name on chess.com" in job.error
     assert not [line for line in logs if "exc_info" in line or line["log_level"] == "error"]
+
+
+async def waits(_: FetchRequest) -> AsyncIterator[FetchPage]:
+    await asyncio.Event().wait()
+    yield FetchPage((), {}, {})
+
+
+class Watched(Store):
+    """Says when a claim is made and when a job is to fail, and then goes on when it may; hears notices."""
+
+    def __init__(self, transport: PostgresTransport) -> None:
+        super().__init__(transport)
+        self.claimed, self.failing, self.may_go_on = (asyncio.Event() for _ in range(3))
+        self.noted = asyncio.Event()
+
+    async def claim_sync_job(self, *arguments: Any) -> Claim | None:
+        claim = await super().claim_sync_job(*arguments)
+        if claim:
+            self.claimed.set()
+            await self.may_go_on.wait()
+        return claim
+
+    async def advance_sync_job(self, claim: Claim, status: SyncStatus, error: str | None = None) -> SyncJob:
+        if status is SyncStatus.FAILED:
+            self.failing.set()
+            await asyncio.Event().wait()
+        return await super().advance_sync_job(claim, status, error)
+
+    async def note_sync_job(self, claim: Claim, notice: str) -> SyncJob:
+        job = await super().note_sync_job(claim, notice)
+        self.noted.set()
+        return job
+
+
+async def taken_over_at_once(store: Store) -> int:
+    """Claims the job that was given back; how often its worker was lost."""
+    claim = await Store(store._transport).claim_sync_job("another", timedelta(hours=1), 5)
+    assert claim is not None, "its lease is still held"
+    return claim.takeovers
+
+
+async def test_a_stop_while_a_job_is_claimed_gives_it_back(transport: PostgresTransport) -> None:
+    store = Watched(transport)
+    await started(store)
+    worker = runner(store, waits)
+    async with running(worker) as working:
+        await store.claimed.wait()
+        worker.stop()
+        store.may_go_on.set()
+        await working
+    assert await taken_over_at_once(store) == 0
+
+
+async def test_a_stop_before_a_claimed_job_is_begun_gives_it_back(transport: PostgresTransport) -> None:
+    class Stopping(Store):
+        async def claim_sync_job(self, *arguments: Any) -> Claim | None:
+            claim = await super().claim_sync_job(*arguments)
+            asyncio.get_running_loop().call_soon(worker.stop)  # before whatever is made of the claim
+            return claim
+
+    store = Stopping(transport)
+    await started(store)
+    worker = runner(store, waits)
+    async with running(worker) as working:
+        await working
+    assert await taken_over_at_once(store) == 0
+
+
+async def test_a_stop_while_a_job_is_failed_gives_it_back(transport: PostgresTransport) -> None:
+    async def fetch(request: FetchRequest) -> AsyncIterator[FetchPage]:
+        if request.username:
+            raise UnknownPlayer("chess.com knows no such player")
+        yield FetchPage((), {}, {})
+
+    store = Watched(transport)
+    store.may_go_on.set()
+    await started(store)
+    worker = runner(store, fetch)
+    async with running(worker) as working:
+        await store.failing.wait()
+        worker.stop()
+        await working
+    assert await taken_over_at_once(store) == 0
+
+
+async def test_a_notice_does_not_outlive_its_worker(transport: PostgresTransport) -> None:
+    store = Watched(transport)
+    job_id = await started(store)
+    lost = await Store(transport).claim_sync_job("lost", timedelta(seconds=-1), 5)
+    assert lost is not None
+    await store.advance_sync_job(lost, SyncStatus.FETCHING)
+    notice = "chess.com does not answer (it cannot be reached); trying again at 01:02 UTC"
+    await Store(transport).note_sync_job(lost, notice)
+    assert (await state(store, job_id)).error == notice
+    store.may_go_on.set()
+    async with running(runner(store, waits)):
+        await store.noted.wait()
+        job = await state(store, job_id)
+    assert (job.status, job.error) == (SyncStatus.FETCHING, None)
 
 
 async def test_known_positions_that_cannot_be_had_only_cost_time(database: Database) -> None:

@@ -55,7 +55,8 @@ def time_left(job: SyncJob, now: datetime) -> timedelta | None:
     ended = job.games_analyzed + job.games_failed
     if job.status != SyncStatus.ANALYZING or job.analyzing_since is None or not ended:
         return None
-    return (now - job.analyzing_since) / ended * (job.games_found - job.games_done)
+    taken = max(now - job.analyzing_since, timedelta(0))  # the database's clock may be ahead of this one
+    return taken / ended * (job.games_found - job.games_done)
 
 
 def game_finished(game: FinishedGame) -> pb.GameFinished:

@@ -53,6 +53,8 @@ async def fetch_games(
     Raises platform errors, or StaleLease.
     """
     notices: asyncio.Queue[str | None] = asyncio.Queue()
+    if job.error:  # what a worker before this one waited for
+        notices.put_nowait(None)
 
     def on_notice(notice: str | None) -> None:
         notices.put_nowait(notice)

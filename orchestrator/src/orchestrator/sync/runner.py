@@ -101,8 +101,9 @@ class Runner:
         """Claims no more, gives every job back as it stands; `run` then returns."""
         self._stopping = True
         self._wake.set()
+        loop = asyncio.get_running_loop()
         for held in self._held.values():
-            held.task.cancel()
+            loop.call_soon(held.task.cancel)  # one that has not begun yet would never give its job back
 
     async def _claim_jobs(self, tasks: asyncio.TaskGroup) -> None:
         while not self._stopping:
@@ -124,10 +125,14 @@ class Runner:
         if working >= self._capacity or len(self._held) >= _WAITING_FACTOR * self._capacity:
             return None
         try:
-            return await self._manager.claim_sync_job(besides=self._held)
+            claim = await self._manager.claim_sync_job(besides=self._held)
         except RookifyError as error:
             log.warning("no jobs can be claimed", error=error.message)
             return None
+        if claim is not None and self._stopping:  # since it was asked for
+            await self._release(claim)
+            return None
+        return claim
 
     def _on_lost(self, claim: Claim) -> None:
         held = self._held.get(claim.job.id)
@@ -149,27 +154,31 @@ class Runner:
     # One job
 
     async def _work(self, claim: Claim) -> None:
-        """Never raises: a job's trouble is its own."""
+        """Never raises: a job's trouble is its own. Cancelled at any time, it gives the job back."""
         job = claim.job
         with structlog.contextvars.bound_contextvars(job_id=str(job.id)):
             log.info("job claimed", status=job.status.value, takeovers=claim.takeovers)
             try:
-                await self._traced(claim)
-            except StaleLease:
-                log.info("job is not this worker's any more")
-            except (PlatformError, FailedPrecondition, InvalidInput) as error:
-                await self._fail(claim, error.message)
-            except Unavailable as error:
-                # The database was away for longer than a worker's patience. Somebody goes on when it is back.
-                log.warning("job given back", error=error.message)
-                await self._release(claim)
+                await self._to_its_end(claim)
             except asyncio.CancelledError:
                 log.info("job given back", stopping=self._stopping)
                 await self._release(claim)
                 raise
-            except Exception:
-                log.exception("job stopped by a defect")
-                await self._fail(claim, _ABORT_SENTENCE)
+
+    async def _to_its_end(self, claim: Claim) -> None:
+        try:
+            await self._traced(claim)
+        except StaleLease:
+            log.info("job is not this worker's any more")
+        except (PlatformError, FailedPrecondition, InvalidInput) as error:
+            await self._fail(claim, error.message)
+        except Unavailable as error:
+            # The database was away for longer than a worker's patience. Somebody goes on when it is back.
+            log.warning("job given back", error=error.message)
+            await self._release(claim)
+        except Exception:
+            log.exception("job stopped by a defect")
+            await self._fail(claim, _ABORT_SENTENCE)
 
     async def _traced(self, claim: Claim) -> None:
         """The job's work as a part of the trace that started it."""
