@@ -15,6 +15,7 @@ from orchestrator.analyzers import pool as pool_module
 from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze, KnownPly
 from orchestrator.analyzers.pool import MAX_LOSSES, MAX_TRIES, AnalyzerPool
 from rookify.analysis.v1 import analysis_pb2 as pb
+from servicekit.backoff import Backoff
 from tests.support.scripted_analyzer import ScriptedAnalyzer, analyzed, failed
 
 A, B = UUID(int=1), UUID(int=2)
@@ -23,7 +24,7 @@ A, B = UUID(int=1), UUID(int=2)
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "_RETRY_SECONDS", (0.0, 0.01))
-    monkeypatch.setattr(pool_module, "_RECONNECT_SECONDS", (0.01, 0.05))
+    monkeypatch.setattr(pool_module, "_RECONNECT", Backoff(0.01, 0.05))
 
 
 @asynccontextmanager

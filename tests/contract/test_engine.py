@@ -23,6 +23,7 @@ from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.engine.process import EngineProcess
 from analyzer.engine.request import Limit, Position
 from analyzer.scores import Centipawns, MateIn
+from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError
 from tests.support.scripted_engine import Behavior, commands, scripted_engine, starts
 
@@ -202,7 +203,7 @@ IMPOSSIBLE: list[Behavior] = ["illegal", "false_mate", "false_mate_in_2", "false
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analyzer.engine.lane._DEADLINE_FLOOR", 1)
     monkeypatch.setattr("analyzer.engine.lane._SPEED_BEFORE_MEASURED", 10**9)
-    monkeypatch.setattr("analyzer.engine.lane._FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr("analyzer.engine.lane._RESTART", Backoff(0.01, 5.0))
 
 
 @pytest.mark.usefixtures("impatient")

@@ -21,6 +21,7 @@ from orchestrator.store import supabase
 from orchestrator.store.store import Store
 from orchestrator.store.supabase import SupabaseTransport
 from orchestrator.store.transport import Change, Throttled, TooManyRows
+from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError, RookifyError, Unavailable
 from tests.contract.test_store import execute, start, told
 from tests.support.postgres import Database
@@ -266,7 +267,7 @@ class TestChanges:
         database: Database,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(supabase, "_RETRY_SECONDS", (0.01, 0.02))
+        monkeypatch.setattr(supabase, "_RETRY", Backoff(0.01, 0.02))
         job = await start(store)
         store.set_watched([job.id])
         changes = told(store)

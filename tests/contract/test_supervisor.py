@@ -19,7 +19,8 @@ from orchestrator.local import logfiles
 from orchestrator.local.child import Child, ChildSpec
 from orchestrator.local.processes import ProcessFailed, alive, until_gone
 from orchestrator.local.stack import claimable
-from orchestrator.local.supervisor import Backoff, Supervisor, supervising
+from orchestrator.local.supervisor import Supervisor, supervising
+from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError
 from servicekit.tls import Options
 

@@ -25,6 +25,7 @@ from orchestrator.local import stack
 from orchestrator.settings import Settings
 from orchestrator.tokens import mint_token
 from servicekit import probe
+from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError
 from servicekit.interceptors import ErrorInterceptor
 from servicekit.plaintext import refuse_plaintext_url
@@ -259,7 +260,7 @@ class TestTheAnalyzerPool:
     @pytest.fixture(autouse=True)
     def _short_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pool_module, "_RETRY_SECONDS", (0.0, 0.01))
-        monkeypatch.setattr(pool_module, "_RECONNECT_SECONDS", (0.01, 0.05))
+        monkeypatch.setattr(pool_module, "_RECONNECT", Backoff(0.01, 0.05))
 
     @asynccontextmanager
     async def running(self, targets: str, security: ClientSecurity) -> AsyncIterator[AnalyzerPool]:

@@ -9,7 +9,8 @@ import pytest
 
 from orchestrator.local import supervisor as module
 from orchestrator.local.processes import ProcessFailed
-from orchestrator.local.supervisor import Backoff, supervising
+from orchestrator.local.supervisor import supervising
+from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError
 
 
@@ -41,12 +42,12 @@ class ScriptedService:
 
 
 class RecordingBackoff(Backoff):
-    """No waiting; `seen` collects how many ends in a row there were. `healthy` is 60 s as usual."""
+    """No waiting; `seen` collects how many ends in a row there were."""
 
     seen: list[int] = []  # noqa: RUF012  emptied by each test
 
-    def delay(self, ends: int) -> float:
-        self.seen.append(ends)
+    def delay(self, failures: int) -> float:
+        self.seen.append(failures)
         return 0
 
 
@@ -58,7 +59,7 @@ def _nothing_seen() -> None:
 async def test_ends_in_a_row_are_counted() -> None:
     service = ScriptedService(1, -9, ProcessFailed("no room"), ConfigurationError("disk full"), 2)
     notes: list[str] = []
-    async with supervising(notes.append, RecordingBackoff()) as supervisor:
+    async with supervising(notes.append, RecordingBackoff(1, 1)) as supervisor:
         await supervisor.start(service)
         await service.running_on.wait()
     assert RecordingBackoff.seen == [1, 2, 3, 4, 5]
@@ -72,9 +73,10 @@ async def test_ends_in_a_row_are_counted() -> None:
     assert all("/nowhere/scripted.log" in note for note in notes)
 
 
-async def test_a_healthy_run_starts_the_count_again() -> None:
+async def test_a_healthy_run_starts_the_count_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_HEALTHY_SECONDS", 0)
     service = ScriptedService(1, 1, 1)
-    async with supervising(lambda _note: None, RecordingBackoff(healthy=0)) as supervisor:
+    async with supervising(lambda _note: None, RecordingBackoff(1, 1)) as supervisor:
         await supervisor.start(service)
         await service.running_on.wait()
     assert RecordingBackoff.seen == [1, 1, 1]
@@ -83,7 +85,7 @@ async def test_a_healthy_run_starts_the_count_again() -> None:
 async def test_what_cannot_start_as_it_is_set_up_is_tried_once() -> None:
     service = ScriptedService(ConfigurationError("no engine: install one"))
     with pytest.RaisesGroup(pytest.RaisesExc(ConfigurationError, match="no engine: install one")):
-        async with supervising(lambda _note: None, RecordingBackoff()) as supervisor:
+        async with supervising(lambda _note: None, RecordingBackoff(1, 1)) as supervisor:
             await supervisor.start(service)
     assert service.starts == 1
 
@@ -93,20 +95,20 @@ async def test_what_never_came_up_is_tried_three_times() -> None:
     with pytest.RaisesGroup(
         pytest.RaisesExc(ProcessFailed, match=r"scripted does not start: boom .*scripted\.log")
     ):
-        async with supervising(lambda _note: None, RecordingBackoff()) as supervisor:
+        async with supervising(lambda _note: None, RecordingBackoff(1, 1)) as supervisor:
             await supervisor.start(service)
     assert service.starts == 3
 
 
 async def test_nothing_is_started_while_all_is_stopped() -> None:
     class SlowBackoff(Backoff):
-        def delay(self, ends: int) -> float:
+        def delay(self, failures: int) -> float:
             waiting.set()
             return 3600
 
     waiting = asyncio.Event()
     service = ScriptedService(1)
-    async with supervising(lambda _note: None, SlowBackoff()) as supervisor:
+    async with supervising(lambda _note: None, SlowBackoff(1, 1)) as supervisor:
         await supervisor.start(service)
         await waiting.wait()
     assert service.starts == 1
@@ -135,11 +137,3 @@ async def test_one_that_cannot_be_stopped_does_not_keep_the_others_running() -> 
         await supervisor.start(first)
         await supervisor.start(second)
     assert len(first.graces) == 1
-
-
-def test_backoff_doubles_up_to_its_bound_and_is_jittered() -> None:
-    backoff = Backoff(first=1, most=30)
-    for ends, full in [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (1000, 30)]:
-        delays = {backoff.delay(ends) for _ in range(50)}
-        assert all(full / 2 <= delay <= full for delay in delays)
-        assert len(delays) > 1

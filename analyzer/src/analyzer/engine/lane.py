@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +17,12 @@ from analyzer.engine.process import EngineProcess
 from analyzer.engine.request import Limit, Position
 from analyzer.evaluation import LINE_PLIES
 from analyzer.scores import MateIn, flipped
+from servicekit.backoff import Backoff
 
 log = structlog.get_logger()
 
 ATTEMPTS = 3  # engines that one position may cost before its game is given up
-_FIRST_BACKOFF = 0.1  # seconds; doubled with each failure in a row
-_LONGEST_BACKOFF = 5.0
+_RESTART = Backoff(0.1, 5.0)  # before a fresh engine, by the failures in a row
 
 # A deadline is far beyond any healthy search: it finds engines that hang, and costs only the time until then.
 _DEADLINE_FLOOR = 5.0  # seconds for whatever else the machine does
@@ -133,8 +132,7 @@ class EngineLane:
 
     async def _replace(self) -> None:
         if self._failures:
-            longest = min(_FIRST_BACKOFF * 2 ** (self._failures - 1), _LONGEST_BACKOFF)
-            await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311  jitter
+            await asyncio.sleep(_RESTART.delay(self._failures))
         self.restarts += self._failures > 0
         engine = await self._started()
         try:

@@ -20,6 +20,7 @@ from orchestrator.analyzers.queue import FairQueue, Ticket
 from orchestrator.analyzers.stream import AnalyzerStream, Answer
 from rookify.analysis.v1 import analysis_pb2 as pb
 from servicekit import tracing
+from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError
 from servicekit.server import CHANNEL_OPTIONS
 from servicekit.tls import ClientSecurity, handshake_trouble
@@ -33,7 +34,7 @@ MAX_TRIES = 3  # of a game whose engine fails: the design's limit
 # are allowed; but one that takes its analyzer down with it must not do so for ever.
 MAX_LOSSES = 5
 _RETRY_SECONDS = (0.2, 1.0)  # before a game that failed goes out again: an engine needs a moment to restart
-_RECONNECT_SECONDS = (0.1, 5.0)
+_RECONNECT = Backoff(0.1, 5.0)  # one that ran for longer than the longest of these pauses begins anew
 
 
 class AnalyzerPool:
@@ -196,8 +197,7 @@ class AnalyzerPool:
 
     async def _keep(self, address: str, host: str) -> None:
         """A stream to the address, again and again, until the name does not lead there any more."""
-        least, most = _RECONNECT_SECONDS
-        pause = least
+        failures = 1
         told = ""
         while True:
             trouble = ""
@@ -232,5 +232,5 @@ class AnalyzerPool:
                 log.info("analyzer gone", analyzer=address)
                 del self._keepers[address]
                 return
-            pause = least if time.monotonic() - began > most else min(pause * 2, most)
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  jitter, not a secret
+            failures = 1 if time.monotonic() - began > _RECONNECT.most else failures + 1
+            await asyncio.sleep(_RECONNECT.delay(failures))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +13,7 @@ import structlog
 
 from orchestrator.local import logfiles
 from orchestrator.local.processes import ProcessFailed, describe_exit
+from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError, RookifyError
 
 log = structlog.get_logger()
@@ -22,6 +21,8 @@ log = structlog.get_logger()
 STOP_SECONDS = 9.0  # for all; the whole of `rookify up` ends within 10
 _STOP_RESERVE = 1.5  # of it kept for each service that is still to stop: Postgres writes a checkpoint in less
 _FIRST_STARTS = 3  # a service that never came up is not going to: tell whoever started it
+_RESTART = Backoff(0.25, 30.0)  # before a service is started again, by its ends in a row
+_HEALTHY_SECONDS = 60.0  # having run this long, the next end is the first again
 _ROTATE_INTERVAL = 10.0
 
 
@@ -39,20 +40,6 @@ class Service(Protocol):
 
     async def stop(self, grace: float) -> None:
         """Ends it, also one that is being started or has not been; by force past `grace` seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Seconds before a service is started again: doubled with each end in a row, half of it by chance."""
-
-    first: float = 0.25
-    most: float = 30.0
-    healthy: float = 60.0  # having run this long, the next end is the first again
-
-    def delay(self, ends: int) -> float:
-        """`ends` in a row, from 1. The jitter keeps several supervisors of one machine apart."""
-        full = min(self.most, self.first * 2.0 ** min(ends - 1, 16))
-        return full * random.uniform(0.5, 1)  # noqa: S311  spreading load needs no secrecy
 
 
 class Supervisor:
@@ -87,7 +74,7 @@ class Supervisor:
                 how = error.message
             except RookifyError as error:
                 how = error.message
-            ends = 1 if time.monotonic() - began >= self._backoff.healthy else ends + 1
+            ends = 1 if time.monotonic() - began >= _HEALTHY_SECONDS else ends + 1
             if not ready.is_set() and ends >= _FIRST_STARTS:
                 raise ProcessFailed(f"{service.name} does not start: {how} (see {service.log_file})")
             delay = self._backoff.delay(ends)
@@ -133,7 +120,7 @@ async def supervising(
     supervisor: Supervisor | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
-            supervisor = Supervisor(tasks, notify, backoff or Backoff())
+            supervisor = Supervisor(tasks, notify, backoff or _RESTART)
             rotation = tasks.create_task(supervisor.rotate_logs(), name="rotate-logs")
             try:
                 yield supervisor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any, Self
 from uuid import UUID
@@ -23,6 +22,7 @@ from orchestrator.store.transport import (
     database_unavailable,
     error_from_sqlstate,
 )
+from servicekit.backoff import Backoff
 from servicekit.errors import RookifyError
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ _LINK = {
 }
 _STATEMENT_TIMEOUT = "30s"  # no call comes near it; one that does must not hold its locks
 _MOST_LOGGED = 100  # characters of a foreign notification, which may have 8,000
-_RECONNECT_SECONDS = (0.1, 2.0)  # of the listener: quickly at first, then gently
+_RECONNECT = Backoff(0.1, 2.0)  # of the listener: quickly at first, then gently
 
 
 class PostgresTransport:
@@ -98,22 +98,24 @@ class PostgresTransport:
             raise _translate(error) from error
 
     async def changes(self) -> AsyncGenerator[Change, None]:
-        least, most = _RECONNECT_SECONDS
-        pause = least
+        failures = 0
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
                 async with connection:
                     await _become_service_role(connection)
                     await connection.execute("listen sync_jobs")
-                    pause = least
+                    failures = 0
                     yield Change(None)  # whatever happened before now
                     async for notification in connection.notifies():
                         yield _parse(notification.payload)
+                trouble = "the connection has ended"
             except psycopg.Error as error:
-                log.warning("lost the database's notifications", error=str(error), retry_in=pause)
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  jitter, not a secret
-            pause = min(pause * 2, most)
+                trouble = str(error)
+            failures += 1
+            pause = _RECONNECT.delay(failures)
+            log.warning("lost the database's notifications", error=trouble, retry_in=round(pause, 3))
+            await asyncio.sleep(pause)
 
     def set_watched(self, sync_job_ids: Collection[UUID]) -> None:
         """Notifications come at once, whoever waits for them."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import random
 import ssl
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import suppress
@@ -30,6 +29,7 @@ from orchestrator.store.transport import (
     database_unavailable,
     error_from_sqlstate,
 )
+from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError, RookifyError
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ _WATCHED_SECONDS = 0.15
 _UNWATCHED_SECONDS = 2.0
 _MOST_BROUGHT_ALONG = 200  # watched jobs: their ids are 8 KB
 _WORK_WAITS_SECONDS = 2.0  # between two times of saying so: a job that nobody may claim is no reason to hurry
-_RETRY_SECONDS = (0.5, 5.0)  # after a poll that failed: quickly at first, then gently
+_RETRY = Backoff(0.5, 5.0)  # after a poll that failed: quickly at first, then gently
 _DEFAULT_RETRY_AFTER = timedelta(seconds=1)  # where a 429 names no time
 
 # What wakes this replica's own worker and watchers at once, not at the next poll.
@@ -138,7 +138,7 @@ class SupabaseTransport:
     async def changes(self) -> AsyncGenerator[Change, None]:
         """One question for all watchers of this replica, asked often while there are any."""
         cursor: str | None = None
-        retry, most = _RETRY_SECONDS
+        failures = 0
         loop = asyncio.get_running_loop()
         said_work_waits = -_WORK_WAITS_SECONDS
         while True:
@@ -148,14 +148,14 @@ class SupabaseTransport:
                 watched = list(self._watched) if len(self._watched) <= _MOST_BROUGHT_ALONG else []
                 (news,) = await self.call("poll_sync_jobs", {"p_since": cursor, "p_watched": watched})
             except RookifyError as error:
-                pause = retry * random.uniform(0.5, 1)  # noqa: S311  jitter, not a secret
+                failures += 1
+                pause = _RETRY.delay(failures)
                 if isinstance(error, Throttled):
                     pause += error.retry_after.total_seconds()
                 log.warning("changes could not be asked for", error=error.message, retry_in=pause)
                 await asyncio.sleep(pause)
-                retry = min(retry * 2, most)
                 continue
-            cursor, retry = news["cursor"], _RETRY_SECONDS[0]
+            cursor, failures = news["cursor"], 0
             if news["changed"] is None:
                 yield Change(None)
             told = [Change(UUID(job["id"]), job["status"], job["job"]) for job in news["changed"] or ()]
