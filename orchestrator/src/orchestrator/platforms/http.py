@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,7 @@ import stamina
 import structlog
 
 from orchestrator import metrics
+from orchestrator.authorities import trusted
 from orchestrator.domain import Platform
 from orchestrator.platforms.answers import (
     RateLimited,
@@ -97,7 +96,7 @@ class PlatformHttp:
             limits=httpx.Limits(max_connections=1),  # the gate's rule, held by the pool as well
             follow_redirects=follow_redirects,
             max_redirects=3,
-            verify=_trusted(),
+            verify=trusted(),
         )
 
     async def aclose(self) -> None:
@@ -271,12 +270,6 @@ class PlatformHttp:
         wait = min(policy.longest_wait, policy.first_wait * 2.0**self._limited_in_a_row)
         self._limited_in_a_row = min(self._limited_in_a_row + 1, 30)
         return wait + random.uniform(0, policy.jitter)  # noqa: S311  spreads load, keeps no secret
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """Once for the process: loading the certificates blocks for 40 ms."""
-    return httpx.create_ssl_context()
 
 
 def _times(tries: int) -> str:

@@ -6,8 +6,6 @@ Importing it costs a third of a second: `choice.py` does so only where it is cho
 from __future__ import annotations
 
 import asyncio
-import functools
-import ssl
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -19,6 +17,7 @@ import structlog
 from postgrest import APIError, CountMethod
 from supabase import AsyncClient, AsyncClientOptions, AsyncSupabaseException, acreate_client
 
+from orchestrator.authorities import trusted
 from orchestrator.store.transport import (
     WORK_WAITS,
     AsJson,
@@ -82,7 +81,7 @@ class SupabaseTransport:
 
     async def __aenter__(self) -> Self:
         self._http = httpx.AsyncClient(
-            verify=_trusted(),
+            verify=trusted(),
             timeout=_TIMEOUT,
             limits=_LIMITS,
             event_hooks={"request": [self._identify], "response": [_refuse_by_status]},
@@ -179,12 +178,6 @@ class SupabaseTransport:
         none is refused there. The gateway finds it in `apikey`."""
         if self._key.count(".") != 2:
             request.headers.pop("Authorization", None)
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The CAs, as httpx finds them. Reading them takes some 30 ms."""
-    return httpx.create_ssl_context()
 
 
 async def _refuse_by_status(response: httpx.Response) -> None:
