@@ -16,7 +16,9 @@ import pytest
 
 from orchestrator.local import child as child_module
 from orchestrator.local import logfiles
+from orchestrator.local import supervisor as supervisor_module
 from orchestrator.local.child import Child, ChildSpec
+from orchestrator.local.postgres import EmbeddedPostgres
 from orchestrator.local.processes import ProcessFailed, alive, until_gone
 from orchestrator.local.stack import claimable
 from orchestrator.local.supervisor import Supervisor, supervising
@@ -202,6 +204,22 @@ async def test_cancelled_while_starting_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not alive(pid)
+
+
+async def test_a_postgres_that_does_not_react_keeps_nobody_waiting(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "STOP_SECONDS", 0.5)
+    server = EmbeddedPostgres(folder / "data", durable=False)
+    loop = asyncio.get_running_loop()
+    async with quick() as supervisor:
+        await supervisor.start(server)
+        pid = server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        began = loop.time()
+    assert not alive(pid)
+    assert loop.time() - began < 0.5 + 1, "more than what is kept for it within the 10 s of all"
 
 
 OWNER = """

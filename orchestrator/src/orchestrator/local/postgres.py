@@ -31,6 +31,7 @@ __all__ = ["APP_USER", "DATABASE", "OWNER", "SUPERUSER", "EmbeddedPostgres", "ru
 log = structlog.get_logger()
 
 _START_SECONDS = 120.0  # crash recovery reads up to max_wal_size again; a slow disk does 10 MB/s
+FORCE_SECONDS = 0.5  # for SIGQUIT, by which it ends without a checkpoint, and then for SIGKILL
 _LEFTOVER_SECONDS = 10.0  # what a fast shutdown of an earlier owner's server may take
 _NO_PROCESS = 2**30  # above the process ids of any system (Linux: up to 2**22)
 # Its answers to a connection while it is on its way up, or down.
@@ -104,7 +105,7 @@ class EmbeddedPostgres:
     async def stop(self, grace: float = 5.0) -> None:
         """Disconnect the clients, write a checkpoint, end.
 
-        Past `grace` seconds it ends without, within two more; the next start then recovers.
+        Past `grace` seconds it ends without, within twice FORCE_SECONDS; the next start then recovers.
         """
         await self._end(grace)
         if self._socket_folder is not None and self._socket_folder.parent != self.data_dir:
@@ -115,7 +116,11 @@ class EmbeddedPostgres:
     async def _end(self, grace: float) -> None:
         process = self._process
         if process is not None:
-            for number, seconds in ((signal.SIGINT, grace), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 1.0)):
+            for number, seconds in (
+                (signal.SIGINT, grace),
+                (signal.SIGQUIT, FORCE_SECONDS),
+                (signal.SIGKILL, FORCE_SECONDS),
+            ):
                 if process.returncode is not None:
                     break
                 process.send_signal(number)

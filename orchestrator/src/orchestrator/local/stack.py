@@ -33,8 +33,8 @@ from servicekit.errors import ConfigurationError
 from servicekit.settings import FILE_SUFFIX
 from servicekit.tls import ClientSecurity
 
-# Of the 10 s in which all must have stopped; the supervisor's own times leave the orchestrator 6.
-_SHUTDOWN_GRACE = 5.0
+# Of the 10 s in which all must have stopped; the supervisor's own times leave the orchestrator 5.5.
+_SHUTDOWN_GRACE = 4.5
 _ANALYZER_GRACE = 1.0  # it stops when the orchestrator has given its games back
 # What the analyzer has no business with. It runs a program on games from anywhere.
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|_KEY\b|_KEY_|^DATABASE_URL|^PG", re.IGNORECASE)
