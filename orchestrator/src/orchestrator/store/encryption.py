@@ -66,23 +66,20 @@ def _defaults(given: Mapping[str, Any]) -> dict[str, str]:
 
     libpq itself says so, but only of the service that the environment names.
     """
-    with _environment(PGSERVICE=given.get("service"), PGSERVICEFILE=given.get("servicefile")):
+    with _environment({"PGSERVICE": given.get("service"), "PGSERVICEFILE": given.get("servicefile")}):
         options = Conninfo.get_defaults()
     return {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}
 
 
 @contextmanager
-def _environment(**variables: str | None) -> Iterator[None]:
+def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
     """With those variables that are not None, for the block."""
-    before = {name: os.environ.get(name) for name in variables}
-    _set(variables)
+    given = {name: value for name, value in variables.items() if value is not None}
+    before = {name: os.environ[name] for name in given if name in os.environ}
+    os.environ.update(given)
     try:
         yield
     finally:
-        for name in variables:
-            os.environ.pop(name, None)
-        _set(before)
-
-
-def _set(variables: Mapping[str, str | None]) -> None:
-    os.environ.update({name: value for name, value in variables.items() if value is not None})
+        for name in given.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
