@@ -35,16 +35,15 @@ def encrypted(conninfo: str, *, allow_plaintext: bool) -> str:
     mode = meant.get("sslmode") or _DEFAULT
     if mode not in _CLEAR:
         return conninfo
-    if mode == _DEFAULT and "sslmode" not in given:
-        return make_conninfo(conninfo, sslmode=_LEAST)
-    where = "it" if "sslmode" in given else "PGSSLMODE, or of the service file,"
-    refuse_plaintext(
-        f"DATABASE_URL: {elsewhere[0]}",
-        elsewhere[0],
-        allowed=False,
-        instead=f"take sslmode={mode} out of {where} or make it require or verify-full",
-    )
-    return conninfo
+    if mode != _DEFAULT or "sslmode" in given:  # somebody has asked for it
+        where = "it" if "sslmode" in given else "PGSSLMODE, or of the service file,"
+        refuse_plaintext(
+            f"DATABASE_URL: {elsewhere[0]}",
+            elsewhere[0],
+            allowed=False,
+            instead=f"take sslmode={mode} out of {where} or make it require or verify-full",
+        )
+    return make_conninfo(conninfo, sslmode=_LEAST)
 
 
 def _hosts(parts: Mapping[str, Any]) -> list[str]:
