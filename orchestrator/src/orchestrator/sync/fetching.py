@@ -53,7 +53,7 @@ async def fetch_games(
     Raises platform errors, or StaleLease.
     """
     notices: asyncio.Queue[str | None] = asyncio.Queue()
-    if job.error:  # what a worker before this one waited for
+    if claim.job.error:  # what a worker before this one waited for
         notices.put_nowait(None)
 
     def on_notice(notice: str | None) -> None:
