@@ -20,7 +20,7 @@ from rookify.sync.v1 import sync_pb2
 from servicekit.errors import AlreadyExists, NotFound, PermissionDenied, Unavailable
 from tests.support.cli_bench import DONE, JOB, TOKEN, USER, Bench, a_job, cli_bench, end, game, state, told
 from tests.support.rookify_cli import started
-from tests.support.scripted_sync import serve
+from tests.support.scripted_sync import Step, serve
 
 
 @pytest.fixture
@@ -188,6 +188,30 @@ async def test_a_broken_watch_goes_on_where_it_was(bench: Bench, break_: list[gr
     assert [each.resume_token for each in bench.server.requests("WatchSync")] == ["", "after-2", "after-2"]
 
 
+async def test_an_outage_is_told_once_and_the_next_one_too(bench: Bench) -> None:
+    """A server that stops gives each new watch the state and ends it, then there is none, then a new one."""
+    stopping: list[Step] = [state("start", games_found=3), Unavailable("this server is stopping")]
+    gone: list[Step] = [grpc.StatusCode.UNAVAILABLE]
+    bench.server.watches = [
+        *([stopping] * 3),
+        *([gone] * 2),
+        [state("start", games_found=3), game(1), *gone],
+        *([gone] * 2),
+        [game(2), game(3), end()],
+    ]
+    ended = await bench.rookify("watch", JOB)
+    assert ended.code == 0
+    assert ended.out.count("connection lost, trying again") == 2
+
+
+async def test_a_watch_says_what_the_job_waits_for(bench: Bench) -> None:
+    away = "chess.com does not answer (it cannot be reached); trying again at 01:52 UTC"
+    fetching = {"status": sync_pb2.SYNC_STATUS_FETCHING}
+    bench.server.watches = [[state("1", **fetching), state("2", **fetching, error=away), game(1), end(1)]]
+    ended = await bench.rookify("watch", JOB)
+    assert away in " ".join(ended.out.split())
+
+
 async def test_a_watch_survives_a_new_server_at_the_same_address(bench: Bench) -> None:
     bench.server.watches = [[game(1), asyncio.Event()], [game(2), end(2)]]
     async with started("watch", JOB, settings=bench.settings, folder=bench.folder) as process:
@@ -220,13 +244,14 @@ async def test_a_refused_watch_is_not_tried_again(bench: Bench) -> None:
 @pytest.mark.parametrize("break_", [[grpc.StatusCode.UNAVAILABLE], []], ids=["broken", "ended early"])
 async def test_a_watch_that_never_comes_back_is_given_up(bench: Bench, break_: list[grpc.StatusCode]) -> None:
     bench.server.watches = [break_ for _ in range(100)]
-    breaks: list[None] = []
+    breaks: list[bool] = []
     async with connect(f"127.0.0.1:{bench.port}", TOKEN) as client:
-        messages = follow(client, JOB, lambda: breaks.append(None), patience=0.3)
+        messages = follow(client, JOB, breaks.append, patience=0.3)
         async with aclosing(messages):
             with pytest.raises((Unavailable, grpc.aio.AioRpcError)):
                 await anext(messages)
-    assert len(breaks) == len(bench.server.requests("WatchSync")) - 1 > 0
+    assert breaks[0] is False
+    assert breaks.count(True) == len(bench.server.requests("WatchSync")) - 2 > 0
 
 
 async def test_a_sync_that_is_over_shows_its_result_at_once(bench: Bench) -> None:

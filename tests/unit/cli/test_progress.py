@@ -28,13 +28,26 @@ def test_lines_come_once_a_phase_and_once_a_game() -> None:
         view.job(job(sync_pb2.SYNC_STATUS_ANALYZING, games_found=4))
         view.game(GAME)
         view.job(job(sync_pb2.SYNC_STATUS_ANALYZING, games_found=4, games_analyzed=1))
-        view.broken()
+        view.broken(False)
+        view.broken(True)
         view.job(job(sync_pb2.SYNC_STATUS_COMPLETED, games_found=4))
     lines = out.getvalue().splitlines()
     assert lines[:3] == ["waiting", "fetching", "analyzing: 0 of 4 games"]
     assert lines[3].startswith("✓ hikaru – magnus")
     assert lines[4:] == ["connection lost, trying again"]
     assert "\x1b" not in out.getvalue()
+
+
+AWAY = "chess.com does not answer (it cannot be reached); trying again at 01:52 UTC"
+
+
+def test_a_line_says_what_the_job_waits_for_whenever_that_changes() -> None:
+    out = io.StringIO()
+    view = LineView(Console(file=out, width=200))
+    for error in ("", AWAY, AWAY, "", AWAY, AWAY.replace("52", "53")):
+        view.job(job(sync_pb2.SYNC_STATUS_FETCHING, error=error))
+    view.job(job(sync_pb2.SYNC_STATUS_FAILED, error="chess.com did not answer"))
+    assert out.getvalue().splitlines() == ["fetching", AWAY, AWAY, AWAY.replace("52", "53")]
 
 
 def shown(*jobs: sync_pb2.SyncJob, width: int = 80) -> str:
@@ -76,6 +89,16 @@ def test_the_bar_forgets_an_estimate_that_the_server_took_back() -> None:
 def test_the_bar_fits_a_narrow_terminal() -> None:
     line = shown(job(sync_pb2.SYNC_STATUS_ANALYZING, games_found=5000, games_analyzed=20), width=40)
     assert len(line.splitlines()) == 1
+
+
+def test_the_bar_says_below_what_the_job_waits_for_as_long_as_it_does() -> None:
+    away = job(sync_pb2.SYNC_STATUS_FETCHING, error=f"\x1b{AWAY}")
+    bar, *below = shown(away, width=60).splitlines()
+    assert "fetching" in bar
+    assert " ".join(line.strip() for line in below) == f"\ufffd{AWAY}", "no sign of it moves the cursor"
+    assert len(shown(away, job(sync_pb2.SYNC_STATUS_FETCHING)).splitlines()) == 1
+    over = job(sync_pb2.SYNC_STATUS_FAILED, error="chess.com did not answer")
+    assert len(shown(away, over).splitlines()) == 1, "how it ended is told after the watch"
 
 
 def test_games_go_above_the_bar() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
@@ -20,7 +21,7 @@ from orchestrator.cli.render import (
     time_left,
 )
 from orchestrator.cli.render_games import finished_game
-from orchestrator.cli.words import span_text
+from orchestrator.cli.words import clean, span_text
 from rookify.sync.v1 import sync_pb2
 
 
@@ -33,8 +34,8 @@ class View(Protocol):
     ) -> None: ...
     def job(self, job: sync_pb2.SyncJob) -> None: ...
     def game(self, game: sync_pb2.GameFinished) -> None: ...
-    def broken(self) -> None:
-        """The connection is lost and being made anew."""
+    def broken(self, again: bool) -> None:
+        """The connection is lost and being made anew; `again` in the same outage."""
         ...
 
 
@@ -43,11 +44,12 @@ def view_for(console: Console) -> View:
 
 
 class LineView:
-    """A line when the phase changes, a line for each game: what a log file or a pipe can hold."""
+    """A line when the phase or what the job waits for changes, one for each game: what a pipe can hold."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._phase = ""
+        self._trouble = ""
 
     def __enter__(self) -> Self:
         return self
@@ -58,25 +60,40 @@ class LineView:
         return
 
     def job(self, job: sync_pb2.SyncJob) -> None:
-        phase = phase_text(job)
-        if phase == self._phase or is_over(job):  # how it ended is told after the watch
+        if is_over(job):  # how it ended is told after the watch
             return
-        self._phase = phase
-        counts = progress_counts(job)
-        say(f"{phase}: {counts}" if counts else phase, console=self._console)
+        phase, trouble = phase_text(job), clean(job.error)
+        if phase != self._phase:
+            counts = progress_counts(job)
+            say(f"{phase}: {counts}" if counts else phase, console=self._console)
+        if trouble and trouble != self._trouble:
+            say(trouble, console=self._console)
+        self._phase, self._trouble = phase, trouble
 
     def game(self, game: sync_pb2.GameFinished) -> None:
         say(finished_game(game), console=self._console)
 
-    def broken(self) -> None:
-        say("connection lost, trying again", console=self._console)
+    def broken(self, again: bool) -> None:
+        if not again:
+            say("connection lost, trying again", console=self._console)
+
+
+class _Display(Progress):
+    """The bar, and below it what the job waits for: a sentence that has no room beside the counts."""
+
+    trouble = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        if self.trouble:
+            yield Text(self.trouble, style="yellow")
 
 
 class BarView:
     """rich's live display; gone when the watch ends, the lines of the games stay."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
+        self._progress = _Display(
             SpinnerColumn(),
             TextColumn("{task.description}", style="bold"),
             BarColumn(bar_width=None),
@@ -99,6 +116,7 @@ class BarView:
 
     def job(self, job: sync_pb2.SyncJob) -> None:
         left = time_left(job)
+        self._progress.trouble = "" if is_over(job) else clean(job.error)
         self._progress.update(
             self._task,
             description=phase_text(job),
@@ -116,7 +134,8 @@ class BarView:
         """What the terminal shows now."""
         return self._progress.get_renderable()
 
-    def broken(self) -> None:
+    def broken(self, again: bool) -> None:
+        # Again, too: a state that came in between has taken the words away.
         self._progress.update(self._task, description="connecting again", ends=None)
 
 

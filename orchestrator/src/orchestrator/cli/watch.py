@@ -28,6 +28,9 @@ from servicekit.errors import Unavailable
 PATIENCE_SECONDS: Final = (
     120.0  # how long a lost connection is tried anew: a restart or a failover takes less
 )
+# A server that stops gives each new watch the job's state and ends it, for up to ROOKIFY_SHUTDOWN_GRACE
+# (8 s): a stream that stood for less, and told no more than that, is still part of the outage.
+_STEADY_SECONDS: Final = 10.0
 SHOWN_GAMES: Final = 100  # rows of the closing table; `rookify games --job` has them all
 FAILED: Final = 1
 
@@ -115,17 +118,23 @@ def finish(ended: Ended) -> None:
 
 
 async def follow(
-    client: Client, job_id: str, on_break: Callable[[], None], *, patience: float = PATIENCE_SECONDS
+    client: Client, job_id: str, on_break: Callable[[bool], None], *, patience: float = PATIENCE_SECONDS
 ) -> AsyncGenerator[sync_pb2.WatchSyncResponse, None]:
-    """Every message up to the job's end; a broken stream goes on after the last message received."""
+    """Every message up to the job's end; a broken stream goes on after the last message received.
+
+    `on_break` is told whether the outage is the one that it knows of.
+    """
     resume_token, over = "", False
     attempt, heard = 0, time.monotonic()
     while True:
+        messages, opened = 0, time.monotonic()
         request = sync_pb2.WatchSyncRequest(sync_job_id=job_id, include_games=True, resume_token=resume_token)
         stream = client.sync.WatchSync(request, metadata=client.metadata)
         try:
             async for message in stream:
-                attempt, heard = 0, time.monotonic()
+                messages, heard = messages + 1, time.monotonic()
+                if messages > 1:
+                    attempt = 0
                 resume_token = message.resume_token or resume_token
                 over = over or is_over(message.sync_job)
                 yield message
@@ -140,6 +149,8 @@ async def follow(
             stream.cancel()
         if time.monotonic() - heard > patience:
             raise Unavailable(f"the watch of {job_id} ends again and again before the job does.")
-        on_break()
+        if time.monotonic() - opened > _STEADY_SECONDS:
+            attempt = 0
+        on_break(attempt > 0)
         attempt += 1
         await asyncio.sleep(backoff(attempt))
