@@ -95,7 +95,7 @@ async def _run(
         try:
             return await work(client)
         except grpc.aio.AioRpcError as error:
-            raise as_failure(error, client.target, tls=_by_tls(target, security)) from error
+            raise as_failure(error, client.target, tls=speaks_tls(target, security)) from error
 
 
 @asynccontextmanager
@@ -122,12 +122,13 @@ def open_channel(target: str, security: ClientSecurity = LOOPBACK_OR_TLS) -> grp
     host, _ = host_port(target, "ROOKIFY_ORCHESTRATOR", example="127.0.0.1:50051")
     direct = (("grpc.enable_http_proxy", 0),) if is_loopback(host) else ()
     options = (*CHANNEL_OPTIONS, *direct, *security.name_options())
-    if _by_tls(target, security):
+    if speaks_tls(target, security):
         return grpc.aio.secure_channel(target, security.credentials(), options=options)
     return grpc.aio.insecure_channel(target, options=options)
 
 
-def _by_tls(target: str, security: ClientSecurity) -> bool:
+def speaks_tls(target: str, security: ClientSecurity) -> bool:
+    """Whether `open_channel` calls `host:port` by TLS."""
     return security.tls or not (security.allow_plaintext or is_loopback(target.rpartition(":")[0]))
 
 

@@ -12,12 +12,15 @@ import psycopg
 from orchestrator.local.postgres import running_conninfo
 from orchestrator.settings import Settings
 from orchestrator.store.choice import Choice, choose, database_conninfo, open_transport
+from orchestrator.store.migrate import not_bootstrapped
 from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.rows import JobEvent
 from orchestrator.store.store import Store
 from servicekit.errors import ConfigurationError
 
 _CONNECT_SECONDS = 10
+# For any role to ask: unlike auth.uid() itself, the schema is found by those who may not use it.
+_ROLES_EXIST = "select to_regrole('service_role') is not null and to_regnamespace('auth') is not null"
 
 
 @asynccontextmanager
@@ -25,7 +28,7 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
     """Of the database that the settings choose; the embedded one only while `rookify up` runs.
 
     Each call is made once: whoever waits for a tool's answer sees what is wrong. Raises ConfigurationError
-    where there is no database, or none that answers.
+    where there is no database, or none that answers, or one without the roles of a Supabase project.
     """
     if choose(settings) is Choice.SUPABASE:
         transport = open_transport(settings)
@@ -64,6 +67,8 @@ async def _answering_conninfo(settings: Settings) -> str:
         raise _not_running(settings)
     try:
         connection = await psycopg.AsyncConnection.connect(conninfo, connect_timeout=_CONNECT_SECONDS)
+        async with connection:
+            await _check_roles(connection)
     except psycopg.Error as error:
         if settings.database_url is None:
             raise _not_running(settings) from error
@@ -71,8 +76,26 @@ async def _answering_conninfo(settings: Settings) -> str:
             f"cannot connect to the database: {_said(error)}. Is DATABASE_URL right, and Postgres running?",
             reason="DATABASE_UNREACHABLE",
         ) from error
-    await connection.close()
     return conninfo
+
+
+async def _check_roles(connection: psycopg.AsyncConnection) -> None:
+    """Before the store's pool tries: it would try again and again, and say no more than that it cannot.
+
+    Raises ConfigurationError, or psycopg's own.
+    """
+    row = await (await connection.execute(_ROLES_EXIST)).fetchone()
+    if row is None or not row[0]:
+        raise not_bootstrapped()
+    try:
+        await connection.execute("set role service_role")
+    except psycopg.errors.InsufficientPrivilege as error:
+        user = connection.info.user
+        raise ConfigurationError(
+            f"{user} of DATABASE_URL may not become service_role: run `grant service_role to {user}` as a "
+            "superuser",
+            reason="NOT_GRANTED",
+        ) from error
 
 
 def _not_running(settings: Settings) -> ConfigurationError:

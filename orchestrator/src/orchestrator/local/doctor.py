@@ -37,9 +37,10 @@ class Check:
     verdict: Verdict
     found: str
     fix: str = ""
+    running: bool = False  # it is a process of the system that runs: the others should, too
 
     def __str__(self) -> str:
-        return f"{self.verdict:4}  {self.subject:10}  {self.found}{f'; {self.fix}' if self.fix else ''}"
+        return f"{self.verdict:4}  {self.subject:12}  {self.found}{f'; {self.fix}' if self.fix else ''}"
 
 
 async def examine(settings: Settings) -> AsyncIterator[Check]:
@@ -66,12 +67,16 @@ async def _database(settings: Settings) -> AsyncIterator[Check]:
         async with access.opened_store(settings) as store:
             report, known = await read_report(store)
     except RookifyError as error:
+        if error.reason == "NOT_RUNNING":  # of a server that was killed the socket is left
+            yield _folder(settings)
+            return
         cause = f" ({error.__cause__})" if isinstance(error, Unavailable) and error.__cause__ else ""
         fix = "is it up, and can this machine reach it?" if cause else ""
         yield Check("reachable", Verdict.FAIL, error.message + cause, fix)
         return
     took = (time.monotonic() - began) * 1000
-    yield Check("reachable", Verdict.OK, f"Postgres {report.server_version}, asked in {took:.0f} ms")
+    found = f"Postgres {report.server_version}, asked in {took:.0f} ms"
+    yield Check("reachable", Verdict.OK, found, running=chosen is Choice.EMBEDDED)
     faults = find_faults(report, known)
     yield _migrations(faults, len(known))
     yield _grants(faults)
@@ -175,9 +180,8 @@ async def _analyzer(settings: Settings, security: ClientSecurity, address: str, 
     except RookifyError as error:
         return Check("analyzers", Verdict.FAIL, error.message)
     workers = f"{info.workers} worker{'s' if info.workers != 1 else ''}"
-    return Check(
-        "analyzers", Verdict.OK, f"{address}: {info.engine}, {workers}, version {info.version or '?'}"
-    )
+    found = f"{address}: {info.engine}, {workers}, version {info.version or '?'}"
+    return Check("analyzers", Verdict.OK, found, running=True)
 
 
 def _listed(names: tuple[str, ...], most: int = 3) -> str:

@@ -179,9 +179,14 @@ class EmbeddedPostgres:
 
 
 def running_conninfo(data_dir: Path, user: str = APP_USER) -> str | None:
-    """How to reach the server that another process runs in this data folder; None when none has."""
+    """How to reach the server that another process runs in this data folder; None when none does.
+
+    The record of the socket's folder stays when a server stops, the socket itself does not.
+    """
     found = folder.find_socket_folder(data_dir.absolute())
-    return _conninfo(found, user, DATABASE) if found is not None else None
+    if found is None or not os.path.lexists(found / files.SOCKET_NAME):
+        return None
+    return _conninfo(found, user, DATABASE)
 
 
 def _conninfo(socket_folder: Path, user: str, dbname: str) -> str:

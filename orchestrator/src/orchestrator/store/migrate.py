@@ -117,11 +117,16 @@ async def require_bootstrapped(conninfo: str) -> None:
     async with await _connect(conninfo) as connection:
         row = await (await connection.execute(_BOOTSTRAPPED)).fetchone()
     if row is None or not row[0]:
-        raise MigrationError(
-            "the database of DATABASE_URL is a plain Postgres, without the roles of a Supabase project: run "
-            "`rookify migrate --bootstrap` once, as a superuser",
-            reason="NOT_BOOTSTRAPPED",
-        )
+        raise not_bootstrapped()
+
+
+def not_bootstrapped() -> MigrationError:
+    """It has nothing of what `bootstrap` makes."""
+    return MigrationError(
+        "the database of DATABASE_URL is a plain Postgres, without the roles of a Supabase project: run "
+        "`rookify migrate --bootstrap` once, as a superuser",
+        reason="NOT_BOOTSTRAPPED",
+    )
 
 
 def bundled(kind: str) -> Path:
