@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
+from google.protobuf import descriptor_pool
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -32,6 +34,7 @@ from tests.support.platforms.chesscom_server import ChessComServer, read_months
 from tests.support.postgres import Database
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+ALERT_TESTS = Path(__file__).with_name("alerts.yml")
 
 
 async def read(address: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -55,6 +58,13 @@ def total(
     return sum(found)
 
 
+def methods_of(*services: str) -> set[str]:
+    pool = descriptor_pool.Default()
+    found = {f"/{name}/{each.name}" for name in services for each in pool.FindServiceByName(name).methods}
+    assert found
+    return found
+
+
 async def test_a_sync_shows_in_the_metrics_of_both(database: Database) -> None:
     ours, analyzers = claimable("127.0.0.1:0"), claimable("127.0.0.1:0")
     settings = AnalyzerSettings(
@@ -75,6 +85,12 @@ async def test_a_sync_shows_in_the_metrics_of_both(database: Database) -> None:
         job = await user.start(max_games=2, preset=analysis_pb2.SearchBudget.PRESET_FAST)
         ended = await user.ended(job.id)
         after, engines = await read(ours), await read(analyzers)
+
+    # A series that is born at 1 has not grown, and the alert for defects counts what has.
+    for method in methods_of("rookify.sync.v1.SyncService", "rookify.sync.v1.SyncAdminService"):
+        total(before, "rookify_rpcs_total", method=method, code="INTERNAL")
+    for method in methods_of("rookify.analysis.v1.AnalysisService"):
+        total(engines, "rookify_rpcs_total", method=method, code="INTERNAL")
 
     def grown(name: str, **labels: str) -> float:
         """Other tests of this process count in the same registry."""
@@ -152,10 +168,33 @@ def test_every_metric_is_on_the_dashboard_or_in_an_alert() -> None:
     assert unseen == set()
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool: apt-get install prometheus")
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="no promtool: apt-get install prometheus"
+)
+
+
+@needs_promtool
 def test_promtool_takes_the_configuration() -> None:
-    config = DEPLOY / "prometheus" / "prometheus.yml"
-    done = subprocess.run(
-        ["promtool", "check", "config", str(config)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    promtool("check", "config", DEPLOY / "prometheus" / "prometheus.yml")
+
+
+@needs_promtool
+def test_alerts_fire_when_they_should_and_else_not() -> None:
+    promtool("test", "rules", ALERT_TESTS)
+
+
+def test_every_alert_is_seen_firing_and_not_firing() -> None:
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    tests = yaml.safe_load(ALERT_TESTS.read_text(encoding="utf-8"))["tests"]
+    seen = {
+        (expected["alertname"], bool(expected["exp_alerts"]))
+        for test in tests
+        for expected in test["alert_rule_test"]
+    }
+    assert seen == {(alert, fires) for alert in alerts for fires in (True, False)}
+
+
+def promtool(*arguments: str | Path) -> None:
+    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from google.protobuf import descriptor_pool
 from prometheus_client import Counter, Histogram, start_http_server
 
 from servicekit.address import host_port
@@ -17,6 +18,20 @@ RPCS = Counter("rookify_rpcs", "Calls that have ended, streams included.", ["met
 RPC_SECONDS = Histogram(
     "rookify_rpc_seconds", "How long calls with one answer took.", ["method"], buckets=LATENCY_BUCKETS
 )
+
+
+def begin_calls(service: str) -> None:
+    """A series at 0 for the defects of each method of "package.Service", before any call of it.
+
+    The alert counts by how much such series grow, and one that is born at 1 has not grown. A service that no
+    contract describes has none.
+    """
+    try:
+        methods = descriptor_pool.Default().FindServiceByName(service).methods
+    except KeyError:
+        return
+    for method in methods:
+        RPCS.labels(f"/{service}/{method.name}", "INTERNAL")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from servicekit import health
+from servicekit import health, metrics
 from servicekit.address import host_port
 from servicekit.errors import ConfigurationError
 from servicekit.tls import ServerSecurity
@@ -83,6 +83,7 @@ class GrpcServer:
     def add(self, register: Callable[[Any, grpc.aio.Server], None], servicer: object, full_name: str) -> None:
         """`register` is the generated `add_…Servicer_to_server`, `full_name` "package.Service"."""
         register(servicer, self._server)
+        metrics.begin_calls(full_name)
         self._names.append(full_name)
 
     async def start(self) -> int:
