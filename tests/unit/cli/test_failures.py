@@ -16,6 +16,7 @@ from servicekit.errors import (
     FieldViolation,
     InvalidInput,
     NotFound,
+    PermissionDenied,
     QuotaExceeded,
     RookifyError,
     Unauthenticated,
@@ -81,6 +82,14 @@ def test_silence_names_the_address() -> None:
     text, code = said(bare(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"))
     assert text.startswith(f"the orchestrator at {TARGET} did not answer in time")
     assert code == 1
+
+
+def test_who_is_no_operator_is_told_how_to_be_one() -> None:
+    text, code = said(rich(PermissionDenied("this needs the service role", reason="NOT_AN_ADMIN")))
+    assert text.startswith("this needs the service role (")
+    assert "`rookify token --user UUID --role service_role`" in text
+    assert code == 1
+    assert said(rich(PermissionDenied("not yours"))) == ("not yours", 1)
 
 
 def test_a_refused_token_says_where_tokens_come_from() -> None:

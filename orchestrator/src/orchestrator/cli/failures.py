@@ -67,6 +67,12 @@ def _failure(failure: RpcFailure, target: str, *, tls: bool) -> RookifyError:
                 f"{message} (ROOKIFY_TOKEN holds the token; `rookify token --user UUID` makes one)",
                 reason=failure.reason,
             )
+        case grpc.StatusCode.PERMISSION_DENIED if failure.reason == "NOT_AN_ADMIN":
+            return CallFailed(
+                f"{message} (an operator's token: `rookify token --user UUID --role service_role`, "
+                "where ROOKIFY_JWT_SECRET or the data folder of `rookify up` is)",
+                reason=failure.reason,
+            )
         case grpc.StatusCode.INVALID_ARGUMENT if failure.field_violations:
             return InvalidInput(
                 *(
