@@ -68,6 +68,6 @@ find_stockfish >/dev/null || debian_install stockfish || true
 if stockfish=$(find_stockfish); then
     say "Stockfish is $stockfish"
 else
-    say "no Stockfish found: all but analysis works. Install it (apt-get install stockfish, brew install" \
-        "stockfish), or set ROOKIFY_STOCKFISH to the program"
+    say "no Stockfish found: \`rookify up\`, \`make demo\` and every analyzer need one, other commands do not." \
+        "Install it (apt-get install stockfish, brew install stockfish), or set ROOKIFY_STOCKFISH to the program"
 fi

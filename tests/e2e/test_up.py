@@ -204,12 +204,19 @@ async def test_kill_9_leaves_nothing_and_the_next_run_goes_on(folder: Path) -> N
         await second.stop()
 
 
-async def test_a_port_in_use_is_named_before_anything_is_started(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "others", "way_out"),
+    [("--port", [], "--port or ROOKIFY_LISTEN"), ("--gateway", ["--port", "0"], "--gateway")],
+)
+async def test_a_port_in_use_is_named_before_anything_is_started(
+    folder: Path, option: str, others: list[str], way_out: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        finished = await rookify("up", "--data", str(folder / "data"), "--port", str(port), cwd=folder)
+        port = str(taken.getsockname()[1])
+        finished = await rookify("up", "--data", str(folder / "data"), option, port, *others, cwd=folder)
     assert (finished.code, finished.out) == (2, "")
     assert f"port {port} on 127.0.0.1 cannot be had" in finished.err
+    assert f"or choose another by {way_out}\n" in finished.err
     assert not (folder / "data" / "postgres").exists()
 
 

@@ -26,7 +26,8 @@ def jobs(
         str | None,
         typer.Option(
             metavar="JOB",
-            help="Instead: what became of this sync, step by step. Reads the database itself.",
+            help="Instead: what became of this sync, its id or the first characters of it, step by step. "
+            "Reads the database itself.",
             show_default=False,
         ),
     ] = None,

@@ -14,11 +14,15 @@ from orchestrator.settings import Settings
 from orchestrator.store.choice import Choice, choose, database_conninfo, open_transport
 from orchestrator.store.migrate import not_bootstrapped
 from orchestrator.store.postgres import PostgresTransport
-from orchestrator.store.rows import JobEvent
+from orchestrator.store.rows import PageKey
 from orchestrator.store.store import Store
 from servicekit.errors import ConfigurationError
 
 _CONNECT_SECONDS = 10
+# Ten answers of the most rows that a Supabase project must give: a second or so. Who asks for an older job,
+# out of a log, has its whole id.
+_PAGE = 1_000
+_LATEST_PAGES = 10
 # For any role to ask: unlike auth.uid() itself, the schema is found by those who may not use it.
 _ROLES_EXIST = "select to_regrole('service_role') is not null and to_regnamespace('auth') is not null"
 
@@ -44,10 +48,16 @@ async def ensure_user(settings: Settings, user_id: str) -> None:
         await store.ensure_user(UUID(user_id))
 
 
-async def read_history(settings: Settings, sync_job_id: UUID) -> list[JobEvent]:
-    """A job's history, oldest first; empty for an unknown job."""
-    async with opened_store(settings) as store:
-        return await store.list_sync_job_events(sync_job_id)
+async def latest_job_ids(store: Store) -> AsyncIterator[str]:
+    """Of all users, the newest first; not all that there ever were."""
+    after = None
+    for _ in range(_LATEST_PAGES):
+        page = await store.list_sync_jobs(None, active_only=False, limit=_PAGE, after=after)
+        for job in page:
+            yield str(job.id)
+        if len(page) < _PAGE:
+            return
+        after = PageKey(page[-1].created_at, page[-1].id)
 
 
 async def read_reasons(settings: Settings, user_id: UUID, game_analysis_id: UUID) -> dict[int, Sequence[str]]:

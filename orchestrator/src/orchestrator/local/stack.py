@@ -62,7 +62,7 @@ async def run(
     lock.acquire()
     try:
         listen = claimable(settings.listen)
-        gateway = None if gateway_port is None else claimable(f"127.0.0.1:{gateway_port}")
+        gateway = None if gateway_port is None else claimable(f"127.0.0.1:{gateway_port}", "--gateway")
         async with supervising(notify) as supervisor:
             running = asyncio.create_task(
                 _start(supervisor, settings, data_dir, listen, engine_workers, gateway)
@@ -201,7 +201,7 @@ def _log(data_dir: Path, name: str) -> Path:
     return data_dir / folder.LOGS / f"{name}.log"
 
 
-def claimable(listen: str) -> str:
+def claimable(listen: str, chosen_by: str = "--port or ROOKIFY_LISTEN") -> str:
     """The same host:port, with a free port for 0. Raises ConfigurationError where it cannot be had.
 
     Asked before anything is started; whoever comes between is told by the service itself.
@@ -215,7 +215,7 @@ def claimable(listen: str) -> str:
         except OSError as error:
             raise ConfigurationError(
                 f"port {port} on {host} cannot be had ({error.strerror or error}): stop what uses it, "
-                "or choose another by --port or ROOKIFY_LISTEN",
+                f"or choose another by {chosen_by}",
                 reason="PORT_IN_USE",
                 metadata={"port": str(port)},
             ) from error
