@@ -64,4 +64,7 @@ def _since(began: float) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # 128 + SIGINT, as shells count
