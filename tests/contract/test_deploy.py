@@ -42,9 +42,11 @@ def test_kubernetes_takes_every_manifest() -> None:
 
 def test_every_container_is_locked_in() -> None:
     pods = [
-        manifest["spec"]["template"]["spec"] for manifest in manifests() if manifest["kind"] == "Deployment"
+        manifest["spec"]["template"]["spec"]
+        for manifest in manifests()
+        if manifest["kind"] in ("Deployment", "Job")
     ]
-    assert len(pods) == 3
+    assert len(pods) == 4
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["automountServiceAccountToken"] is False
@@ -53,6 +55,53 @@ def test_every_container_is_locked_in() -> None:
             assert allowed["readOnlyRootFilesystem"] is True
             assert allowed["capabilities"] == {"drop": ["ALL"]}
             assert "memory" in container["resources"]["limits"]
+
+
+def test_what_is_applied_before_the_rest_needs_nothing_of_it() -> None:
+    """In the order that docs/operations.md gives: namespace, secrets, migrations, `apply -k`."""
+    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
+    there: set[tuple[str, str]] = set()
+    for name in ("namespace.yaml", "secrets.example.yaml", "migrate.yaml"):
+        for manifest in yaml.safe_load_all((KUBERNETES / name).read_text(encoding="utf-8")):
+            metadata = manifest["metadata"]
+            if manifest["kind"] == "Namespace":
+                assert metadata["name"] == kustomization["namespace"]
+            else:
+                assert metadata["namespace"] == kustomization["namespace"]
+                assert ("Namespace", metadata["namespace"]) in there
+            wanted = set(re.findall(r"'secretRef': {'name': '([^']+)'}", str(manifest)))
+            assert {("Secret", secret) for secret in wanted} <= there
+            there.add((manifest["kind"], metadata["name"]))
+    assert ("Job", "migrate") in there
+    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    steps = (
+        "-f deploy/kubernetes/namespace.yaml -f secrets.yaml",
+        "migrate.yaml\n",
+        "job/migrate",
+        "apply -k deploy",
+    )
+    commands = guide[guide.index("**In a cluster**") :]
+    assert [commands.index(step) for step in steps] == sorted(commands.index(step) for step in steps)
+
+
+def test_the_migrations_reach_the_database_from_behind_the_network_policies() -> None:
+    job = next(manifest for manifest in manifests() if manifest["kind"] == "Job")
+    policies = {m["metadata"]["name"]: m["spec"] for m in manifests() if m["kind"] == "NetworkPolicy"}
+    selected = policies["migrate"]["podSelector"]["matchLabels"].items()
+    assert selected <= job["spec"]["template"]["metadata"]["labels"].items()
+    ports = {port["port"] for rule in policies["migrate"]["egress"] for port in rule["ports"]}
+    assert ports == {53, 5432}
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl")
+def test_kustomize_builds_it() -> None:
+    done = subprocess.run(["kubectl", "kustomize", KUBERNETES], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    built = list(yaml.safe_load_all(done.stdout))
+    assert {"Namespace", "Deployment", "NetworkPolicy", "ConfigMap"} <= {each["kind"] for each in built}
+    assert "Job" not in {each["kind"] for each in built}, "one that has run cannot be applied again"
+    spaces = {each["metadata"].get("namespace") for each in built if each["kind"] != "Namespace"}
+    assert spaces == {"rookify"}
 
 
 def test_an_analyzer_may_talk_to_nobody() -> None:
