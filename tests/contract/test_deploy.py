@@ -14,6 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from orchestrator.settings import Settings
 from orchestrator.store.encryption import encrypted
 from scripts.env_example import settings_classes
 from servicekit.settings import variable_of
@@ -152,21 +153,50 @@ def test_hadolint_takes_the_dockerfiles(dockerfile: Path) -> None:
         assert (ROOT / source).exists(), source
 
 
-@pytest.mark.skipif(
+def test_the_example_of_compose_names_every_variable_that_is_passed_on_and_no_other() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    example = (ROOT / "deploy/compose/.env.example").read_text(encoding="utf-8")
+    passed_on = set(re.findall(r"\$\{([A-Z_]+)", compose))
+    assert passed_on == set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE))
+
+
+needs_compose = pytest.mark.skipif(
     shutil.which("docker-compose") is None, reason="no docker-compose: apt-get install docker-compose"
 )
+
+
+@needs_compose
 def test_compose_takes_its_file(tmp_path: Path) -> None:
+    orchestrator = composed(tmp_path)["services"]["orchestrator"]["environment"]
+    assert orchestrator["ROOKIFY_CONTACT"] == "x"
+    assert orchestrator["ROOKIFY_LLM_MODEL"] == Settings.model_fields["llm_model"].default
+    with_llm = composed(tmp_path, env="ROOKIFY_LLM_MODEL=qwen3\n")
+    assert with_llm["services"]["orchestrator"]["environment"]["ROOKIFY_LLM_MODEL"] == "qwen3"
+
+
+@needs_compose
+def test_compose_takes_other_settings_as_the_guide_says(tmp_path: Path) -> None:
+    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    block = re.search(r"docker-compose\.override\.yml.*?```yaml\n(.*?)```", guide, re.DOTALL)
+    assert block is not None
+    override = tmp_path / "docker-compose.override.yml"
+    override.write_text(block.group(1), encoding="utf-8")
+    services = composed(tmp_path, override)["services"]
+    known = {variable_of(settings, name) for settings in settings_classes() for name in settings.model_fields}
+    for name, service in yaml.safe_load(block.group(1))["services"].items():
+        assert service["environment"].items() <= services[name]["environment"].items()
+        assert service["environment"].keys() <= known
+    assert "DATABASE_URL" in services["orchestrator"]["environment"], "it adds, and replaces nothing"
+
+
+def composed(folder: Path, *more: Path, env: str = "") -> dict[str, Any]:
+    """What docker-compose makes of its file and `more`, with every variable that it asks for set to x."""
     example = (ROOT / "deploy/compose/.env.example").read_text(encoding="utf-8")
-    filled = tmp_path / "env"
-    filled.write_text(re.sub(r"=$", "=x", example, flags=re.MULTILINE), encoding="utf-8")
-    command = [
-        "docker-compose",
-        "--file",
-        str(ROOT / "docker-compose.yml"),
-        "--env-file",
-        str(filled),
-        "config",
-        "--quiet",
-    ]
+    filled = folder / "env"
+    filled.write_text(re.sub(r"^([A-Z_]+)=$", r"\1=x", example, flags=re.MULTILINE) + env, encoding="utf-8")
+    files = [part for path in (ROOT / "docker-compose.yml", *more) for part in ("--file", str(path))]
+    command = ["docker-compose", *files, "--env-file", str(filled), "config"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    made: dict[str, Any] = yaml.safe_load(done.stdout)
+    return made
