@@ -52,7 +52,7 @@ test-supabase: setup ## The store's tests over a real stack: SUPABASE_URL, _SERV
 chaos: setup ## Kill, stop and cut off everything at random while syncs run (ARGS="--minutes 5 --seed 1")
 	GRPC_VERBOSITY=ERROR $(PY) -m tests.fault.chaos $(ARGS)
 
-check: lint test-fast ## What every commit must pass: lint, unit and contract tests, in under two minutes
+check: lint test-fast ## What every commit must pass: lint, unit and contract tests; about two minutes on two cores
 
 lint: lint-code lint-imports lint-protos lint-files ## Style, types, import rules, contracts, files in step
 
