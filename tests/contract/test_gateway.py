@@ -208,6 +208,14 @@ class TestRest:
             assert answer.status_code == status, answer.text
             assert answer.json()["code"]
 
+    async def test_what_docs_api_says_of_envoys_own_errors_and_of_unknown_fields(self, front: Front) -> None:
+        own = await front.http.get("/nope")
+        assert (own.json()["code"], own.json()["details"]) == (own.status_code, [])
+        path = f"/v1/users/{front.user.user_id}/sync-jobs"
+        dropped = await front.http.post(path, json={"months": 13, "bogus": 1})
+        assert (dropped.status_code, dropped.json()["code"]) == (400, 3)
+        assert "bogus" not in dropped.text, "where Envoy can refuse them it should, and docs/api say so"
+
     async def test_large_requests_are_refused(self, front: Front) -> None:
         answer = await front.start(username="x" * 70_000)
         assert answer.status_code == 413
