@@ -130,6 +130,7 @@ class TestTheOriginalApi:
             ({"game_types": ["blitz", "hyper"]}, "game_types[1]"),
             ({"results": ["won"]}, "results[0]"),
             ({"colors": ["green"]}, "colors[0]"),
+            ({"game_types": [""] * 5000}, "game_types"),
             ({"username": ""}, "username"),
         ]
         for changes, field in bad:

@@ -409,6 +409,23 @@ class TestStartingAndCancelling:
             assert failure.code == grpc.StatusCode.INVALID_ARGUMENT
             assert failure.field_violations[0].field == field
 
+    @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+    async def test_large_requests_are_refused_unread(
+        self, run: Running, compression: grpc.Compression
+    ) -> None:
+        """Compressed, a few kilobytes on the wire hold millions of values."""
+        async with run() as (orchestrator, _):
+            user = await orchestrator.user()
+            large = user.request(filter=pb.GameFilter(time_classes=[pb.TIME_CLASS_BLITZ] * 70_000))
+            failure = await refused(user.call("StartSync", large, compression=compression))
+            assert failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "larger than max" in failure.message
+            small = user.request(filter=pb.GameFilter(time_classes=[pb.TIME_CLASS_BLITZ] * 60_000))
+            failure = await refused(user.call("StartSync", small, compression=compression))
+            assert [violation.field for violation in failure.field_violations] == ["filter.time_classes"]
+            started = await user.call("StartSync", user.request(), compression=compression)
+            assert started.sync_job.id
+
     async def test_pages_of_jobs(self, run: Running) -> None:
         async with run() as (orchestrator, _):
             user = await orchestrator.user()

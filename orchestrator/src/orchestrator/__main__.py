@@ -26,6 +26,7 @@ from orchestrator.quotas import limits, llm_budget
 from orchestrator.service.admin_servicer import AdminServicer
 from orchestrator.service.compat_servicer import CompatServicer
 from orchestrator.service.sync_servicer import SyncServicer
+from orchestrator.service.validate import MAX_REQUEST_BYTES
 from orchestrator.settings import Settings, load_settings
 from orchestrator.store.choice import choose, open_transport
 from orchestrator.store.schema import check_schema
@@ -95,6 +96,7 @@ async def serve(
         server = GrpcServer(
             settings.listen,
             interceptors=[ErrorInterceptor(), AuthInterceptor(verifier)],
+            options=[("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
             security=settings.security(),
         )
         services = sync_pb2.DESCRIPTOR.services_by_name

@@ -31,6 +31,12 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 DOMAIN = "rookify"
 
+# What is told of an error goes out as trailers, percent-encoded and in base64. gRPC's clients take 8 KiB of
+# them, 16 at most; a proxy that is sent more breaks the connection with everybody's streams. So of bad fields
+# the first are told, and how many more there are: text and details of 1.5 KB each come to 6 KB.
+_MAX_VIOLATIONS = 20
+_MAX_TEXT_BYTES = 1500
+
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
@@ -60,13 +66,14 @@ class RookifyError(Exception):
 
 
 class InvalidInput(RookifyError):
-    """The caller must change a field before trying again."""
+    """The caller must change a field before trying again. `violations` are all; callers hear of the first."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     default_reason = "INVALID_INPUT"
 
     def __init__(self, *violations: FieldViolation, reason: str | None = None) -> None:
-        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations), reason=reason)
+        shown = _told(violations)
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in shown), reason=reason)
         self.violations = violations
 
     @classmethod
@@ -75,7 +82,7 @@ class InvalidInput(RookifyError):
 
     def details(self) -> Sequence[Message]:
         bad = error_details_pb2.BadRequest()
-        for violation in self.violations:
+        for violation in _told(self.violations):
             bad.field_violations.add(field=violation.field, description=violation.description)
         return (bad,)
 
@@ -161,7 +168,8 @@ class ConfigurationError(RookifyError):
 def to_status(error: RookifyError) -> status_pb2.Status:
     """The error as `google.rpc.Status`: code, message, ErrorInfo, then the class's own details."""
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
-    status = status_pb2.Status(code=_rpc_code(error.status), message=error.message)
+    message = _cut(error.message, _MAX_TEXT_BYTES)
+    status = status_pb2.Status(code=_rpc_code(error.status), message=message)
     for detail in (info, *error.details()):
         packed = any_pb2.Any()
         packed.Pack(detail)
@@ -179,3 +187,23 @@ def _retry_info(after: timedelta) -> error_details_pb2.RetryInfo:
     delay = duration_pb2.Duration()
     delay.FromTimedelta(max(after, timedelta(0)))
     return error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+def _told(violations: Sequence[FieldViolation]) -> Sequence[FieldViolation]:
+    """As many as there is room for; the last one says how many more there are."""
+    told: list[FieldViolation] = []
+    room = _MAX_TEXT_BYTES
+    for violation in violations:
+        short = FieldViolation(violation.field, _cut(violation.description, _MAX_TEXT_BYTES // 3))
+        room -= len(f"{short.field}: {short.description}; ".encode(errors="replace"))
+        if len(told) == _MAX_VIOLATIONS or room < 0:
+            left = len(violations) - len(told)
+            return (*told, FieldViolation(violation.field, f"is the first of {left} more that are wrong"))
+        told.append(short)
+    return told
+
+
+def _cut(text: str, size: int) -> str:
+    """At most `size` bytes of UTF-8."""
+    encoded = text.encode(errors="replace")
+    return text if len(encoded) <= size else encoded[: size - 3].decode(errors="ignore") + "…"

@@ -21,7 +21,9 @@ from servicekit.tls import ServerSecurity
 log = structlog.get_logger()
 
 PLAINTEXT_ON_LOOPBACK = ServerSecurity()
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a batch of 60 games of 256 KiB; far below what would hurt memory
+# A batch of 60 games of 256 KiB. That much is for those who may be trusted with it: a server that anybody
+# reaches sets a smaller bound by its `options`.
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _KEEPALIVE_MS = 30_000  # proxies and NATs forget idle connections after a minute or more
 
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (

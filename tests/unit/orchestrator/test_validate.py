@@ -63,6 +63,8 @@ def check(**changes: Any) -> NewSync:
         ),
         ({"filter": pb.GameFilter(results=[UNKNOWN])}, "filter.results[0]"),
         ({"filter": pb.GameFilter(colors=[pb.COLOR_UNSPECIFIED])}, "filter.colors[0]"),
+        ({"filter": pb.GameFilter(time_classes=[pb.TIME_CLASS_RAPID] * 11)}, "filter.time_classes"),
+        ({"filter": pb.GameFilter(results=[UNKNOWN] * 1000)}, "filter.results"),
         ({"max_games": -1}, "max_games"),
         ({"max_games": 5001}, "max_games"),
         ({"preset": 9}, "preset"),

@@ -220,6 +220,39 @@ def test_one_field_in_short() -> None:
     assert InvalidInput.of("months", "is 0").violations == (FieldViolation("months", "is 0"),)
 
 
+def violations(count: int, description: str = "9 is none of bullet, blitz, rapid") -> list[FieldViolation]:
+    return [FieldViolation(f"filter.time_classes[{index}]", description) for index in range(count)]
+
+
+def test_of_many_bad_fields_the_first_are_told_and_how_many_more_there_are() -> None:
+    bad = InvalidInput(*violations(600))
+    detail = error_details_pb2.BadRequest()
+    assert to_status(bad).details[1].Unpack(detail)
+    *first, last = detail.field_violations
+    assert len(first) == 20
+    assert [violation.field for violation in first] == [v.field for v in violations(20)]
+    assert last.field == "filter.time_classes[20]"
+    assert "580 more" in last.description
+    assert bad.message.count("; ") == 20
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidInput(*violations(600)),
+        InvalidInput(*violations(600, "\N{WHITE CHESS KING}" * 100)),
+        InvalidInput.of("username", "x" * 100_000),
+        NotFound("\N{WHITE CHESS KING}" * 100_000),
+    ],
+    ids=["many", "many, of other letters", "long", "long, of other letters"],
+)
+def test_no_error_has_more_trailers_than_clients_take(error: RookifyError) -> None:
+    status = to_status(error)
+    encoded = sum(1 if 0x20 <= byte < 0x7F else 3 for byte in status.message.encode())  # %E2%99%94
+    assert encoded + len(status.SerializeToString()) * 4 / 3 < 10_000  # gRPC's bound is 16 KiB
+    assert status.message
+
+
 def test_metadata_is_the_errors_own() -> None:
     given = {"sync_job_id": JOB}
     error = NotFound("gone", metadata=given)

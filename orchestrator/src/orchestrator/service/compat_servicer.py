@@ -180,6 +180,8 @@ def _day(field: str, text: str) -> date_pb2.Date | None:
 
 def _known(checks: validate.Checks, field: str, given: Sequence[str], known: Mapping[str, int]) -> list[Any]:
     """The contract's values; the fields of the message are typed by enum, hence Any."""
+    if not checks.few(field, given):
+        return []
     for index, word in enumerate(given):
         if word not in known:
             checks.add(f"{field}[{index}]", f"{word[:40]!r} is none of {', '.join(known)}")

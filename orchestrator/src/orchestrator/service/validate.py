@@ -24,6 +24,9 @@ from servicekit.errors import FieldViolation, InvalidInput
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
+# Of one request, unpacked. The largest that is any good has 2 KB; the gateway lets the same through.
+MAX_REQUEST_BYTES = 64 * 1024
+_MAX_VALUES = 10  # of one repeated field: twice as many as there are time classes, the longest of these lists
 _FIRST_DAY = date(2007, 1, 1)  # chess.com began in 2007, lichess in 2010
 _MAX_LICHESS_TOKEN = 512  # lichess's are 24 characters ("lip_…"); OAuth leaves room for longer ones
 _MAX_REASON = 500
@@ -48,6 +51,13 @@ class Checks:
         except InvalidInput as error:
             self._violations.extend(error.violations)
             return None
+
+    def few(self, field: str, values: Sequence[object]) -> bool:
+        """Whether these are so few that each may be looked at; more are refused as one."""
+        if len(values) <= _MAX_VALUES:
+            return True
+        self.add(field, f"has {len(values)} values; at most {_MAX_VALUES} are allowed, each is needed once")
+        return False
 
     def done(self) -> None:
         if self._violations:
@@ -195,6 +205,8 @@ def _filter(message: pb.GameFilter) -> dict[str, Any]:
         ("colors", message.colors, words.COLORS),
     )
     for name, values, known in kinds:
+        if not checks.few(f"filter.{name}", values):
+            continue
         for index, value in enumerate(values):
             if value not in known:
                 checks.add(f"filter.{name}[{index}]", f"{value} is none of {', '.join(known.values())}")

@@ -58,7 +58,7 @@ class StartSyncRequest(message.Message):
     """A personal token of the player's at lichess, at most 512 characters. Empty: none."""
     @builtins.property
     def game_types(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """"bullet", "blitz", "rapid", "classical". None: all."""
+        """"bullet", "blitz", "rapid", "classical", at most ten of them, as of results and colors. None: all."""
 
     @builtins.property
     def results(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:

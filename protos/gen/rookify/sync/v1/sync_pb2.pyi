@@ -297,7 +297,9 @@ class SyncJob(message.Message):
 
 @typing.final
 class GameFilter(message.Message):
-    """Which games a sync is about. A game must pass all four; an empty list lets every game pass."""
+    """Which games a sync is about. A game must pass all four; an empty list lets every game pass. A list has at most
+    ten values; one that comes twice counts once.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
