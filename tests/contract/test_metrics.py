@@ -8,11 +8,14 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import grpc
 import httpx
 import pytest
 import yaml
 from google.protobuf import descriptor_pool
+import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -25,6 +28,7 @@ from analyzer.settings import Settings as AnalyzerSettings
 from orchestrator import metrics
 from orchestrator.local.stack import claimable
 from rookify.analysis.v1 import analysis_pb2
+from rookify.sync.v1 import sync_pb2 as pb
 from servicekit import metrics as kit_metrics
 from servicekit.errors import ConfigurationError
 from servicekit.metrics import serving
@@ -118,6 +122,27 @@ async def test_a_sync_shows_in_the_metrics_of_both(database: Database) -> None:
     assert 0 < total(engines, "rookify_engine_busy_seconds_total") < 600
     assert total(engines, "rookify_engine_restarts_total") == 0
     assert total(engines, "rookify_cache_misses_total") > 0
+
+
+@pytest.mark.parametrize("token", [False, True])
+async def test_methods_that_somebody_makes_up_are_not_counted(database: Database, token: bool) -> None:
+    """Each would be a series for as long as the process lives, and nobody needs a token to make one up."""
+    metrics_at = claimable("127.0.0.1:0")
+    async with running_orchestrator(
+        database, analyzers="127.0.0.1:1", metrics_listen=metrics_at
+    ) as orchestrator:
+        user = await orchestrator.user()
+        before = await read(metrics_at)
+        with structlog.testing.capture_logs() as lines:
+            for number in range(100):
+                method: Any = orchestrator.channel.unary_unary(f"/no.such.Service/{token}{number}")
+                call = method(b"", timeout=10, metadata=user.metadata if token else ())
+                assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+            await user.call("GetQuota", pb.GetQuotaRequest(user_id=str(user.user_id)))
+        after = await read(metrics_at)
+    assert not [name for name, labels in after.keys() - before.keys() if "no.such" in str(labels)]
+    assert total(after, "rookify_rpcs_total", method="/rookify.sync.v1.SyncService/GetQuota") >= 1
+    assert not [line for line in lines if "no.such" in str(line)]
 
 
 def test_an_address_that_cannot_be_had_is_told() -> None:
