@@ -31,10 +31,12 @@ _SECRET_WORDS = (
 )
 # Secrets inside texts, messages of libraries and tracebacks above all: a bearer token, a JWT, a token of
 # lichess (personal or OAuth), a key of Supabase or OpenAI, the password in a URL or a libpq
-# connection string.
+# connection string. Callers choose some of these texts, so each alternative must be linear: what a repetition
+# has run over must not begin the same alternative again. Hence a JWT is looked for only where its run of
+# letters begins, also where something stands before it with a hyphen ("x-eyJ…").
 _SECRET_TEXT = re.compile(
     r"(?i)\bbearer\s+[\w.~+/=-]+"
-    r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
+    r"|(?<![\w-])(?=eyJ|[\w-]*-eyJ)[\w-]{11,}\.[\w-]+\.[\w-]*"
     r"|\bli[op]_\w{8,}"
     r"|\bsb_secret_\w+"
     r"|\bsk-[\w-]{16,}"

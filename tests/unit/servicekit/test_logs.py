@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,6 +80,7 @@ def test_values_of_secret_keys_never_come_out(capsys: pytest.CaptureFixture[str]
     [
         "Bearer abc.def-123",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+        "sb-access-eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
         "lip_0123456789abcdef",
         "lio_0123456789abcdef",
         "postgresql://rookify:hunter2@db/x",
@@ -101,6 +103,45 @@ def test_secrets_inside_texts_and_tracebacks_never_come_out(
     assert "hunter2" not in out
     assert out.count(logs.REDACTED) >= 4
     assert "ValueError" in out
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "eyJ-",
+        "eyJ",
+        "-eyJ",
+        "eyJaaaaaaaa.",
+        "eyJaaaaaaaa.a",
+        "a-",
+        "bearer ",
+        "bearer\t",
+        "lip_",
+        "sb_secret_",
+        "sk-",
+        "sk-a.",
+        "://",
+        "://a:",
+        "a:",
+        "password=",
+        "password='",
+        "password='\\",
+    ],
+)
+def test_what_callers_write_takes_time_by_its_length(unit: str) -> None:
+    """A path of 16 KB is theirs to choose: by its square, fifty of them would stop everybody."""
+
+    def seconds(characters: int) -> float:
+        text = (unit * characters)[:characters]
+        taken = []
+        for _ in range(3):
+            began = time.process_time()
+            logs.redact(None, "", {"method": text})
+            taken.append(time.process_time() - began)
+        return min(taken)
+
+    # Of four times the length: linear is 4, quadratic 16. What is too fast to be measured is linear.
+    assert seconds(100_000) < 9 * seconds(25_000) + 0.005
 
 
 def test_harmless_names_stay(capsys: pytest.CaptureFixture[str]) -> None:
