@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from typing import Literal
 
 import jwt
+
+from servicekit.errors import ConfigurationError
 
 ISSUER = "rookify"
 AUDIENCE = "authenticated"  # what Supabase writes into `aud`, for every role
@@ -38,3 +41,24 @@ def claimed_role(token: str) -> str | None:
     except jwt.InvalidTokenError:
         return None
     return str(role) if role else None
+
+
+def check_service_key(key: str) -> None:
+    """Raises ConfigurationError for a SUPABASE_SERVICE_ROLE_KEY that is another key of the project.
+
+    Whoever shows it as bearer token is the service, and the others are known to every visitor of the
+    project's pages. To the database they would be of no use either.
+    """
+    if not re.fullmatch(r"[!-~]+", key):  # it goes into a header, and a library's error would quote it
+        raise ConfigurationError(
+            "SUPABASE_SERVICE_ROLE_KEY holds a space, a newline or another sign that is in no key",
+            reason="WRONG_KEY",
+        )
+    role = "anon" if key.startswith("sb_publishable_") else claimed_role(key)
+    if not key.startswith("sb_secret_") and role != "service_role":
+        what = f"a key of the role {role}" if role else "neither a secret key nor a JWT"
+        raise ConfigurationError(
+            f"SUPABASE_SERVICE_ROLE_KEY is {what}: it must be the project's secret key (sb_secret_…), or the "
+            "older JWT of service_role",
+            reason="WRONG_KEY",
+        )

@@ -75,6 +75,10 @@ def test_the_choice(given: dict[str, Any], choice: Choice, told: str) -> None:
         ({"SUPABASE_URL": URL, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_hush\n"}, "a newline"),
         ({"SUPABASE_URL": URL, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_hüsh"}, "no key"),
         ({"SUPABASE_URL": URL, "SUPABASE_SERVICE_ROLE_KEY": "hush"}, "neither a secret key nor a JWT"),
+        (
+            {"DATABASE_URL": "postgresql:///games", "SUPABASE_SERVICE_ROLE_KEY": "sb_publishable_hush"},
+            "role anon",
+        ),
     ],
 )
 def test_what_leads_nowhere_is_refused_by_name_without_the_key(given: dict[str, Any], named: str) -> None:

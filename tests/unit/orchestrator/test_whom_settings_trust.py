@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import jwt
 import pytest
 
+from orchestrator.auth.caller import SERVICE
 from orchestrator.auth.setup import token_verifier
 from orchestrator.settings import Settings
 from servicekit.errors import ConfigurationError
 
 SECRET = "a secret of at least thirty-two bytes"
 PROJECT = "https://abcdefghijklmnopqrst.supabase.co"
+
+
+DATABASE = "postgresql://authenticator@db.example/postgres"
+
+
+def legacy(role: str) -> str:
+    return jwt.encode({"role": role, "iss": "supabase"}, SECRET, algorithm="HS256")
 
 
 def trusted(**fields: Any) -> dict[str, tuple[bool, str]]:
@@ -79,3 +88,30 @@ def test_what_is_refused_names_the_variable_and_no_secret(fields: dict[str, Any]
     with pytest.raises(ConfigurationError, match=message) as refused:
         trusted(**fields)
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("database", [None, DATABASE])
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("sb_publishable_cJ3gX0uWm5N8rT2yQ7vB1z", "a key of the role anon"),
+        (legacy("anon"), "a key of the role anon"),
+        (legacy("authenticated"), "a key of the role authenticated"),
+        ("hush-hush", "neither a secret key nor a JWT"),
+        ("sb_secret_hush hush", "holds a space"),
+    ],
+)
+def test_a_key_that_visitors_have_is_not_the_services(database: str | None, key: str, told: str) -> None:
+    """Whoever shows the key is the service, so a pasted anon key would make everybody an administrator."""
+    with pytest.raises(ConfigurationError, match=f"SUPABASE_SERVICE_ROLE_KEY .*{told}") as refused:
+        trusted(DATABASE_URL=database, SUPABASE_URL=PROJECT, SUPABASE_SERVICE_ROLE_KEY=key)
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["sb_secret_cJ3gX0uWm5N8rT2yQ7vB1z", legacy("service_role")])
+async def test_a_service_key_is_the_services(key: str) -> None:
+    settings: dict[str, Any] = {"DATABASE_URL": DATABASE, "SUPABASE_URL": PROJECT}
+    settings["SUPABASE_SERVICE_ROLE_KEY"] = key
+    verifier = token_verifier(Settings(_env_file=None, **settings))  # type: ignore[call-arg]
+    assert await verifier.verify(key) == SERVICE
+    await verifier.aclose()

@@ -7,7 +7,7 @@ import httpx
 from orchestrator.auth.jwks import KeySet
 from orchestrator.auth.verifier import LEGACY_API_KEY_ISSUER, Issuer, TokenVerifier
 from orchestrator.settings import Settings
-from orchestrator.tokens import ISSUER
+from orchestrator.tokens import ISSUER, check_service_key
 from servicekit.errors import ConfigurationError
 from servicekit.plaintext import refuse_plaintext_url
 
@@ -27,8 +27,11 @@ def token_verifier(settings: Settings) -> TokenVerifier:
             "no caller can be told from another: set SUPABASE_URL, whose users' tokens are trusted then, or "
             "ROOKIFY_JWT_SECRET, which `rookify token` signs with"
         )
-    key = settings.supabase_service_role_key
-    return TokenVerifier(issuers, key.get_secret_value() if key else None)
+    if settings.supabase_service_role_key is None:
+        return TokenVerifier(issuers)
+    key = settings.supabase_service_role_key.get_secret_value()
+    check_service_key(key)
+    return TokenVerifier(issuers, key)
 
 
 def _supabase(settings: Settings) -> list[Issuer]:
