@@ -65,3 +65,23 @@ def test_forged_tokens_are_refused(value: object) -> None:
         tokens.page_key(encoded(value))
     with pytest.raises(InvalidInput):
         tokens.resumed_ordinal(encoded(value), JOB)
+
+
+@pytest.mark.parametrize("depth", [100, 50_000])
+def test_brackets_within_brackets_are_refused(depth: int) -> None:
+    nested = base64.urlsafe_b64encode(b"[" * depth + b"]" * depth).decode()
+    with pytest.raises(InvalidInput, match="page_token"):
+        tokens.page_key(nested)
+    with pytest.raises(InvalidInput, match="resume_token"):
+        tokens.resumed_ordinal(nested, JOB)
+
+
+def test_no_token_is_longer_than_ours_can_be() -> None:
+    """Spaces and zeros make other writings of the same token, and reading is not for nothing."""
+    latest = PageKey(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+    parts = [latest.time.isoformat(), str(latest.id)]
+    assert len(tokens.page_token(latest)) < 200
+    assert len(tokens.resume_token(latest.id, 2**31 - 1)) < 200
+    assert tokens.page_key(encoded(parts)) == latest
+    with pytest.raises(InvalidInput, match="page_token"):
+        tokens.page_key(base64.urlsafe_b64encode(json.dumps(parts).encode() + b" " * 512).decode())

@@ -11,6 +11,8 @@ from uuid import UUID
 from orchestrator.store.rows import PageKey
 from servicekit.errors import InvalidInput
 
+_MAX_CHARACTERS = 512  # ours have about 100
+
 
 def page_token(key: PageKey) -> str:
     return _encode([key.time.isoformat(), str(key.id)])
@@ -52,6 +54,8 @@ def _encode(parts: list[object]) -> str:
 
 def _decode(token: str) -> object:
     """What `_encode` was given, or None."""
-    with suppress(ValueError):
+    if len(token) > _MAX_CHARACTERS:
+        return None
+    with suppress(ValueError, RecursionError):  # the latter from brackets within brackets
         return json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     return None
