@@ -46,7 +46,13 @@ CHANNELS = 16  # connections that calls come over, as from several gateways
 CHANGES = 20  # of each watched job
 PAUSE = 1.0  # seconds between two changes of a job: the pace at which a worker writes
 _LEASE = timedelta(minutes=30)
-_UNLIMITED = {"max_queued_jobs": 10**6, "max_games_per_day": 10**6, "log_level": "info"}
+_UNLIMITED = {
+    "max_queued_jobs": 10**6,
+    "max_games_per_day": 10**6,
+    "max_watches_per_user": 10**6,
+    "max_watches": 10**6,
+    "log_level": "info",
+}
 
 
 @asynccontextmanager

@@ -94,7 +94,8 @@ async def run(watchers: int, changes: int, *, supabase: bool) -> list[dict[str, 
         workers = [await stack.enter_async_context(hand_worker(database, games=changes)) for _ in range(2)]
         process = Process()
         stack.push_async_callback(process.stop)
-        settings: dict[str, Any] = {"log_level": "info"}
+        settings: dict[str, Any] = {"log_level": "info", "max_watches_per_user": watchers}
+        settings["max_watches"] = 2 * watchers  # those of the first measure may still be leaving
         if supabase:
             project = await stack.enter_async_context(PostgrestStandIn(database.app_conninfo))
             settings |= project.settings

@@ -138,9 +138,9 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[Running]:
+async def serving(**options: Any) -> AsyncIterator[Running]:
     probe = Probe()
-    server = GrpcServer("127.0.0.1:0", interceptors=[ErrorInterceptor()])
+    server = GrpcServer("127.0.0.1:0", interceptors=[ErrorInterceptor()], **options)
     server.add(register, probe, NAME)
     port = await server.start()
     await server.set_serving()
@@ -227,6 +227,24 @@ async def test_a_cancelled_call_cancels_its_handler(kind: str) -> None:
         await running.probe.cancelled.wait()
         with pytest.raises(asyncio.CancelledError):
             await call
+
+
+async def test_more_calls_than_may_run_at_once_are_refused_until_one_ends() -> None:
+    async with serving(max_calls=2) as running:
+        half: Any = running.channel.stream_unary(f"/{NAME}/Collect")()  # whose request is still to come
+        await half.write(b"")
+        waiting = asyncio.create_task(running.call("Unary", "wait"))
+        await running.probe.entered.wait()
+        failure = await running.failure("Unary", "fine")
+        assert failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        running.probe.release.set()
+        await waiting
+        answered: list[str] = []
+        async with asyncio.timeout(10):  # the server has ended a call a little after its answer is here
+            while not answered:
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    answered = await running.call("Unary", "fine")
+        half.cancel()
 
 
 async def test_health_and_reflection() -> None:

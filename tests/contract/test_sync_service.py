@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import chess
@@ -299,6 +299,58 @@ class TestWatching:
                 while watchers():  # noqa: ASYNC110  a gauge cannot ring
                     await asyncio.sleep(0.01)
             await user.call("CancelSync", pb.CancelSyncRequest(sync_job_id=job.id))
+
+    async def test_a_user_watches_so_many_times_at_once_and_no_more(self, run: Running) -> None:
+        async with run(script=lambda _: "hold", max_watches_per_user=2) as (orchestrator, _):
+            user, other = await orchestrator.user(), await orchestrator.user()
+            service = orchestrator.service()
+            job, others = await user.start(max_games=1), await other.start(max_games=1)
+            watching = [user.watch(job.id) for _ in range(2)]
+            for each in watching:
+                await anext(each)
+            failure = await refused(anext(user.watch(job.id)))
+            assert (failure.code, failure.metadata) == (
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                {"quota": "watches_at_once"},
+            )
+            assert [v.subject for v in failure.quota_violations] == [f"user:{user.user_id}"]
+            assert failure.retry_delay
+            # Others are not kept from it, nor is who watches for all users.
+            await anext(other.watch(others.id))
+            for each in [service.watch(job.id) for _ in range(3)]:
+                await anext(each)
+            # One that ends makes room, however it ends.
+            for leaves in watching:
+                await leaves.aclose()
+                assert await self.once_there_is_room(user, job.id)
+
+    async def test_a_server_has_so_many_watchers_and_no_more(self, run: Running) -> None:
+        async with run(script=lambda _: "hold", max_watches=1) as (orchestrator, _):
+            user, service = await orchestrator.user(), orchestrator.service()
+            job = await user.start(max_games=1)
+            watching = service.watch(job.id)
+            await anext(watching)
+            failure = await refused(anext(user.watch(job.id)))
+            assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "TOO_MANY_WATCHERS")
+            await watching.aclose()
+            assert await self.once_there_is_room(user, job.id)
+
+    async def once_there_is_room(self, user: Client, job_id: str) -> pb.SyncJob:
+        """The server hears of a watcher's leaving a little after it."""
+        async with asyncio.timeout(10):
+            while True:
+                with suppress(grpc.aio.AioRpcError):
+                    return (await anext(user.watch(job_id))).sync_job
+
+    async def test_a_watch_of_nothing_takes_no_room(self, run: Running) -> None:
+        async with run(max_watches_per_user=1) as (orchestrator, _):
+            user = await orchestrator.user()
+            for _ in range(3):
+                failure = await refused(anext(user.watch(str(user.user_id))))
+                assert failure.code is grpc.StatusCode.NOT_FOUND
+            job = await user.ended((await user.start(max_games=1)).id)
+            for _ in range(3):
+                assert await user.ended(job.id) == job
 
 
 class TestStartingAndCancelling:

@@ -117,6 +117,7 @@ async def running_orchestrator(database: Database, **settings: Any) -> AsyncIter
         "jwt_secret": SECRET,
         "shutdown_grace": 2,
         "max_starts_per_window": 1000,
+        "max_watches_per_user": 1000,
         "write_interval": 0.01,
     }
     made = Settings(_env_file=None, **(fields | settings))  # type: ignore[call-arg]

@@ -61,6 +61,7 @@ class Process:
             "listen": "127.0.0.1:0",
             "log_format": "json",
             "max_starts_per_window": 1000,
+            "max_watches_per_user": 1000,
             "write_interval": 0.01,
             "shutdown_grace": 2,
         } | settings

@@ -46,6 +46,9 @@ from servicekit.tracing import exporting
 
 log = structlog.get_logger()
 
+# Beside the watches, probes included. Short calls: 200 a second (docs/operations.md) that all wait 4 s for a
+# database that is away come to 800. Only what is opened and never sent gets beyond.
+_MAX_OTHER_CALLS = 2000
 EXIT_CONFIGURATION = 2  # a supervisor need not try again before somebody has changed a setting
 
 
@@ -98,6 +101,7 @@ async def serve(
             interceptors=[ErrorInterceptor(), AuthInterceptor(verifier)],
             options=[("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
             security=settings.security(),
+            max_calls=settings.max_watches + _MAX_OTHER_CALLS,
         )
         services = sync_pb2.DESCRIPTOR.services_by_name
         sync, admin = SyncServicer(store, hub, cipher, settings), AdminServicer(store, settings)

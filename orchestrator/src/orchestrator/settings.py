@@ -148,6 +148,17 @@ class Settings(ServiceSettings):
     max_games_per_sync: int = Field(default=5000, ge=1, description="Games of one sync, newest first")
     max_months: int = Field(default=12, ge=1, le=12, description="Months per sync")
     max_queued_jobs: int = Field(default=10_000, ge=1, description="Jobs waiting in the whole system")
+    # A browser opens six streams to a host: for three of them, and streams that broke and are not missed yet.
+    max_watches_per_user: int = Field(
+        default=20,
+        ge=1,
+        le=1_000_000,
+        description="WatchSync streams of a user at once, at each orchestrator",
+    )
+    # 33 KB each: 270 MB of the 512 MB that the manifests give, beside 135 MB for all else.
+    max_watches: int = Field(
+        default=8000, ge=1, le=1_000_000, description="WatchSync streams in all, at each orchestrator"
+    )
 
     # Explanations
     explain: bool = Field(

@@ -61,7 +61,8 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
 class GrpcServer:
     """Make it, `add` services, `start`, `set_serving`, wait, `stop`. Needs the running loop from the start.
 
-    `listen` is "host:port"; port 0 takes a free one. Health knows the whole server ("") and every added
+    `listen` is "host:port"; port 0 takes a free one. `max_calls` run at once, probes and those whose request
+    is still to come included; more are RESOURCE_EXHAUSTED. Health knows the whole server ("") and every added
     service by name: NOT_SERVING until `set_serving`, and again from the moment `stop` begins.
     """
 
@@ -72,11 +73,14 @@ class GrpcServer:
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         options: Sequence[tuple[str, Any]] = (),
         security: ServerSecurity = PLAINTEXT_ON_LOOPBACK,
+        max_calls: int | None = None,
     ) -> None:
         self.listen = listen
         self._security = security
         merged = {**dict(SERVER_OPTIONS), **dict(options)}
-        self._server = grpc.aio.server(interceptors=interceptors, options=list(merged.items()))
+        self._server = grpc.aio.server(
+            interceptors=interceptors, options=list(merged.items()), maximum_concurrent_rpcs=max_calls
+        )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._names = [""]

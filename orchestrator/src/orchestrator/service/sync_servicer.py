@@ -13,6 +13,7 @@ from orchestrator.domain import Platform
 from orchestrator.hub import Hub
 from orchestrator.quotas import limits, llm_budget
 from orchestrator.service import convert, tokens, validate, words
+from orchestrator.service.watch_limit import WatchLimit
 from orchestrator.settings import Settings
 from orchestrator.store.rows import PageKey, SyncJob
 from orchestrator.store.store import Store
@@ -34,6 +35,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
         self._cipher = cipher
         self._settings = settings
         self._limits = limits(settings)
+        self._watches = WatchLimit(settings.max_watches_per_user, settings.max_watches)
 
     async def StartSync(self, request: pb.StartSyncRequest, context: Any) -> pb.StartSyncResponse:  # noqa: N802  gRPC's
         new = validate.new_sync(request, self._settings, datetime.now(UTC))
@@ -69,7 +71,15 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
     ) -> AsyncIterator[pb.WatchSyncResponse]:
         job_id = validate.uuid("sync_job_id", request.sync_job_id)
         ordinal = tokens.resumed_ordinal(request.resume_token, job_id)
-        await self.own_job(job_id)
+        with self._watches.one_more(current_caller()):
+            await self.own_job(job_id)
+            async for message in self._watched(job_id, ordinal, include_games=request.include_games):
+                yield message
+
+    async def _watched(
+        self, job_id: UUID, ordinal: int, *, include_games: bool
+    ) -> AsyncIterator[pb.WatchSyncResponse]:
+        """The job's changes, and its games behind the `ordinal`-th that finished."""
         news = False  # the state at the beginning is none
         async for job in self._hub.watch(job_id):
             if news:
@@ -77,7 +87,7 @@ class SyncServicer(sync_pb2_grpc.SyncServiceServicer):
             news = True
             message = convert.sync_job(job)
             # The games that the job's counters tell of come before it.
-            finished = job.games_analyzed + job.games_failed if request.include_games else 0
+            finished = job.games_analyzed + job.games_failed if include_games else 0
             while ordinal < finished and (games := await self._hub.finished_games(job_id, ordinal)):
                 for game in games:
                     ordinal = game.finished_ordinal

@@ -117,7 +117,8 @@ class SyncServiceServicer:
         Slow readers get fewer messages, never an old one after a newer one, and always the last.
 
         NOT_FOUND where the caller has no such job. UNAVAILABLE where the server stops: call again with the last
-        resume_token, of any replica.
+        resume_token, of any replica. RESOURCE_EXHAUSTED where the user has 20 streams open (unless set otherwise)
+        at the replica: metadata "quota" is watches_at_once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,8 @@ class SyncServiceStub:
     Slow readers get fewer messages, never an old one after a newer one, and always the last.
 
     NOT_FOUND where the caller has no such job. UNAVAILABLE where the server stops: call again with the last
-    resume_token, of any replica.
+    resume_token, of any replica. RESOURCE_EXHAUSTED where the user has 20 streams open (unless set otherwise)
+    at the replica: metadata "quota" is watches_at_once.
     """
     CancelSync: _grpc.UnaryUnaryMultiCallable[_sync_pb2.CancelSyncRequest, _sync_pb2.CancelSyncResponse]
     """Cancels a job that is pending, fetching or analyzing. What was analyzed until then stays. Cancelling a
@@ -105,7 +106,8 @@ class SyncServiceAsyncStub(SyncServiceStub):
     Slow readers get fewer messages, never an old one after a newer one, and always the last.
 
     NOT_FOUND where the caller has no such job. UNAVAILABLE where the server stops: call again with the last
-    resume_token, of any replica.
+    resume_token, of any replica. RESOURCE_EXHAUSTED where the user has 20 streams open (unless set otherwise)
+    at the replica: metadata "quota" is watches_at_once.
     """
     CancelSync: _aio.UnaryUnaryMultiCallable[_sync_pb2.CancelSyncRequest, _sync_pb2.CancelSyncResponse]  # type: ignore[assignment]
     """Cancels a job that is pending, fetching or analyzing. What was analyzed until then stays. Cancelling a
@@ -165,7 +167,8 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         Slow readers get fewer messages, never an old one after a newer one, and always the last.
 
         NOT_FOUND where the caller has no such job. UNAVAILABLE where the server stops: call again with the last
-        resume_token, of any replica.
+        resume_token, of any replica. RESOURCE_EXHAUSTED where the user has 20 streams open (unless set otherwise)
+        at the replica: metadata "quota" is watches_at_once.
         """
 
     @_abc_1.abstractmethod
