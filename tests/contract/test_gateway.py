@@ -19,6 +19,7 @@ import grpc.aio
 import httpx
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from orchestrator.gateway import config
 from orchestrator.local.stack import claimable
@@ -252,6 +253,25 @@ class TestGrpc:
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await unknown(b"", metadata=through.metadata)
             assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+    async def test_health_is_looked_at_and_not_watched(self, front: Front) -> None:
+        """Nobody shows a token for it, so a stream of it would be free for everybody."""
+        request = health_pb2.HealthCheckRequest()
+        async with grpc.aio.insecure_channel(front.address) as channel:
+            stub: Any = health_pb2_grpc.HealthStub  # its types know only the synchronous channel
+            health = stub(channel)
+            assert (await health.Check(request)).status == health_pb2.HealthCheckResponse.SERVING
+            other: Any = channel.unary_stream("/grpc.health.v2.Health/Watch")
+            async with asyncio.timeout(10):
+                for call in (health.Watch(request), other(b"")):
+                    assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+                    assert "/healthz" in await call.details()
+
+    async def test_a_request_that_never_ends_is_given_up(self, front: Front) -> None:
+        async with grpc.aio.insecure_channel(front.address) as channel, asyncio.timeout(30):
+            begun: Any = channel.stream_stream("/rookify.sync.v1.SyncService/WatchSync")
+            call = begun(metadata=front.user.metadata)
+            assert await call.details() == "request timeout"
 
 
 async def test_a_second_start_is_a_conflict(database: Database) -> None:
