@@ -307,6 +307,35 @@ async def test_a_client_that_asks_too_much_is_told_so(database: Database) -> Non
         assert (await http.get("/healthz")).status_code == 200  # not a client's
 
 
+@pytest.mark.parametrize(
+    ("hops", "clients", "as_one"),
+    [
+        # Whoever calls from one network counts once: it can take any of 2^64 addresses.
+        (1, [f"2001:db8:1:1::{number:x}" for number in range(1, 21)], True),
+        (1, [f"2001:db8:1:{number:x}::1" for number in range(1, 21)], False),
+        (1, [f"192.0.2.{number}" for number in range(1, 21)], False),
+        # Nobody may name an address for themselves that no proxy has seen.
+        (0, [f"192.0.2.{number}" for number in range(1, 21)], True),
+        (1, [f"192.0.2.{number}, 198.51.100.7" for number in range(1, 21)], True),
+    ],
+    ids=["one IPv6 network", "many", "many IPv4 addresses", "made up", "made up before a proxy"],
+)
+async def test_whom_the_rate_is_counted_by(
+    database: Database, hops: int, clients: list[str], as_one: bool
+) -> None:
+    limits: dict[str, Any] = {"rate": 1, "burst": 5, "trusted_hops": hops}
+    async with (
+        running_orchestrator(database) as orchestrator,
+        running_gateway(f"127.0.0.1:{orchestrator.port}", **limits) as address,
+        httpx.AsyncClient(base_url=f"http://{address}") as http,
+    ):
+        path = f"/sync-jobs/{uuid4()}"
+        answers = [(await http.get(path, headers={"x-forwarded-for": c})).status_code for c in clients]
+    assert set(answers) == ({401, 429} if as_one else {401})
+    if as_one:  # the look at its health came from an address too; one a second may come again
+        assert 4 <= answers.count(401) <= 12
+
+
 async def test_an_orchestrator_that_goes_costs_readers_nothing(database: Database) -> None:
     """Two of them; one stops. Every read is answered, if need be by the other."""
     async with running_orchestrator(database) as stays:

@@ -220,13 +220,20 @@ class Settings(ServiceSettings):
         description="Comma-separated origins whose pages may call the gateway: https://app.example.com",
     )
     gateway_rate: int = Field(
-        default=50, ge=1, le=1_000_000, description="Requests a second of one client address, at the gateway"
+        default=50,
+        ge=1,
+        le=1_000_000,
+        description="Requests a second of one client address (IPv6: one /64), at the gateway",
     )
     gateway_burst: int = Field(
         default=200, ge=1, le=1_000_000, description="How many of these may come at once"
     )
     gateway_trusted_hops: int = Field(
-        default=0, ge=0, le=10, description="Proxies before the gateway whose X-Forwarded-For is believed"
+        default=0,
+        ge=0,
+        le=10,
+        description="Proxies before the gateway (load balancer, Ingress) whose X-Forwarded-For is believed; "
+        "one too few: all users share one rate, one too many: they make up their addresses",
     )
     envoy: str = Field(
         default="", description="Envoy to use for the gateway; empty: looked for beside Python and on PATH"
