@@ -13,9 +13,9 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+import structlog
 import yaml
 from google.protobuf import descriptor_pool
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
