@@ -14,6 +14,7 @@ import structlog
 
 from orchestrator.domain import Platform, SyncStatus
 from orchestrator.store.postgres import PostgresTransport
+from orchestrator.platforms.usernames import validate_username
 from orchestrator.store.rows import Claim, Limits, PageKey, SyncJob
 from orchestrator.store.store import Store
 from orchestrator.store.transport import WORK_WAITS, Change
@@ -33,6 +34,12 @@ __all__ = ["store"]  # a fixture: over each transport
 
 LEASE = timedelta(seconds=30)
 NO_LEASE = timedelta(seconds=-1)  # run out already
+
+# Around each bound of both platforms' rules for names; and what people paste into a profile.
+NAMES = [
+    "https://www.chess.com/member/hikaru", "hikaru@chess.example", "  Paul ", "Pa ul", "Pàul", "Paul\n",
+    "   ", "_Paul", "Paul_", "Pa-_ul", "P", "Pa", "Pau", *("P" * length for length in (25, 26, 30, 31)),
+]  # fmt: skip
 
 
 async def start(store: Store, user_id: UUID | None = None, **changes: object) -> SyncJob:
@@ -94,6 +101,27 @@ class TestStarting:
             await start(store, user_id, username="")
         await execute(database, "update users set chess_com_username = 'Paul' where id = %s", user_id)
         assert (await start(store, user_id, username="")).username == "Paul"
+
+    @pytest.mark.parametrize("platform", Platform)
+    async def test_the_profiles_name_is_held_to_the_rule_of_every_name(
+        self, store: Store, database: Database, platform: Platform
+    ) -> None:
+        user_id = await new_user(store)
+        column = "chess_com_username" if platform is Platform.CHESS_COM else "lichess_username"
+        for name in NAMES:
+            await execute(database, f"update users set {column} = %s where id = %s", name, user_id)
+            try:
+                rule: str | None = validate_username(platform, name)
+            except InvalidInput:
+                rule = None
+            if rule is None:
+                with pytest.raises(InvalidInput, match="profile") as refused:
+                    await start(store, user_id, platform=platform, username="")
+                assert [violation.field for violation in refused.value.violations] == ["username"]
+            else:
+                job = await start(store, user_id, platform=platform, username="")
+                assert job.username == rule
+                await store.cancel_sync_job(job.id, None)
 
     async def test_an_unknown_user_is_not_found(self, store: Store) -> None:
         with pytest.raises(NotFound):

@@ -1,4 +1,8 @@
-"""Which usernames the platforms know at all: a check before any request, and before any row is written."""
+"""Which usernames the platforms know at all: a check before any request, and before any row is written.
+
+`start_sync_job` repeats both rules in SQL, for the name in a user's profile; the store's tests hold them
+together.
+"""
 
 from __future__ import annotations
 

@@ -359,7 +359,7 @@ class StartSyncRequest(message.Message):
     username: builtins.str
     """Whose games: the player's name on the platform, in any case. chess.com: 3 to 25 letters, digits, "_" and "-";
     lichess: 2 to 30, with a letter or digit at either end. Spaces around it do not count. Empty: the name in the
-    user's profile, INVALID_ARGUMENT where there is none.
+    user's profile, INVALID_ARGUMENT where there is none, or none that the platform could have.
     """
     months: builtins.int
     """How many months back, 1..12. 0 is 1. The window runs from the same day that many months ago to today, in UTC.
