@@ -6,6 +6,7 @@ Before Postgres 18 a function in SQL is always planned without the values of its
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import LiteralString
 
@@ -94,3 +95,17 @@ def test_what_a_call_reads_does_not_grow_with_the_table(
         scanned = rows_scanned(filled, call)
     scanned.pop("users", None)  # by the question itself, as is the one row of `limit 1`
     assert all(rows <= 1 for rows in scanned.values()), scanned
+
+
+@pytest.mark.parametrize("table", [table for table in _TABLES if table != "users"])
+def test_a_user_reads_their_rows_by_an_index(filled: psycopg.Connection, table: str) -> None:
+    """Row level security asks for the user's rows of each table that a front end may read."""
+    (user_id,) = filled.execute("select id::text from users where username = 'u7'").fetchone() or ("",)
+    with filled.transaction():
+        filled.execute("set local role authenticated")
+        claims = json.dumps({"sub": user_id, "role": "authenticated"})
+        filled.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
+        before = _scanned(filled)
+        rows = filled.execute(f"select * from public.{table}".encode()).fetchall()
+        assert len(rows) == 20
+        assert _scanned(filled) == before
