@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from orchestrator.domain import Platform, SyncStatus
+from orchestrator.domain import Color, Platform, SyncStatus
 from orchestrator.store.moment_rows import (
     CandidateGame,
     KnownExplanation,
@@ -47,6 +47,8 @@ async def analyzed(
     games: int = 1,
     user_id: UUID | None = None,
     platform: Platform = Platform.CHESS_COM,
+    *,
+    side: Color = Color.WHITE,
     **changes: Any,
 ) -> Claim:
     """A job that is analyzing, its games all analyzed but for the second, which failed."""
@@ -55,7 +57,8 @@ async def analyzed(
     claim = await store.claim_sync_job("worker", LEASE, 5)
     assert claim is not None
     await store.advance_sync_job(claim, SyncStatus.FETCHING)
-    await store.record_games(claim, samples.games(games, platform=platform), {}, {}, samples.PER_DAY)
+    page = [replace(game, user_color=side) for game in samples.games(games, platform=platform)]
+    await store.record_games(claim, page, {}, {}, samples.PER_DAY)
     await store.advance_sync_job(claim, SyncStatus.ANALYZING)
     results = [
         samples.failure(game.game_id)
@@ -107,6 +110,21 @@ class TestCandidates:
         assert blunder["reply_line_uci"] == ["e8f7"]
         assert "accuracy" not in blunder
         assert game.explained == {}
+
+    async def test_they_are_those_of_the_player_whom_the_sync_is_about(self, store: Store) -> None:
+        """Of two players of one user who met: the game is known as the other's."""
+        white = await analyzed(store)
+        await store.advance_sync_job(white, SyncStatus.COMPLETED)
+        errors = {4: {"judgement": "JUDGEMENT_MISTAKE", "best": "Nf6"}}
+        black = await analyzed(
+            store,
+            user_id=white.job.user_id,
+            side=Color.BLACK,
+            moves=played(SANS, [0, 0, 0, 0, 300, 0, 0, 0, 0], errors),
+        )
+        (game,) = await candidates(store, black)
+        assert (game.user_color, game.rating) == ("black", None)
+        assert {move["ply"] % 2 for move in game.moves} == {0}
 
     async def test_they_come_in_pages_without_the_games_that_failed(self, store: Store) -> None:
         claim = await analyzed(store, games=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -12,8 +13,8 @@ import psycopg
 import pytest
 import structlog
 
-from orchestrator.domain import Platform, SyncStatus
 from orchestrator.store.postgres import PostgresTransport
+from orchestrator.domain import Color, Platform, SyncStatus
 from orchestrator.platforms.usernames import validate_username
 from orchestrator.store.rows import Claim, Limits, PageKey, SyncJob
 from orchestrator.store.store import Store
@@ -54,13 +55,22 @@ async def claim(store: Store, lease: timedelta = LEASE) -> Claim:
 
 
 async def analyzing(
-    store: Store, count: int, user_id: UUID | None = None, **changes: object
+    store: Store,
+    count: int,
+    user_id: UUID | None = None,
+    *,
+    of: Color = Color.WHITE,
+    **changes: object,
 ) -> tuple[Claim, list[UUID]]:
-    """A claimed job in the analyzing phase, and the ids of its queued games."""
+    """A claimed job in the analyzing phase, and the ids of its queued games.
+
+    `of` is the side of its player.
+    """
     await start(store, user_id, **changes)
     taken = await claim(store)
     await store.advance_sync_job(taken, SyncStatus.FETCHING)
-    await store.record_games(taken, games(count), {}, {"page": 1}, PER_DAY)
+    page = [replace(game, user_color=of) for game in games(count)]
+    await store.record_games(taken, page, {}, {"page": 1}, PER_DAY)
     await store.advance_sync_job(taken, SyncStatus.ANALYZING)
     return taken, [game.game_id for game in await store.take_games(taken, 0, 1000)]
 
@@ -317,6 +327,35 @@ class TestFetching:
         again, queued = await analyzing(store, 3, taken.job.user_id, preset=second)
         job = await state(store, again.job.id)
         assert (job.games_found, job.games_skipped, len(queued)) == (3, skipped, 3 - skipped)
+
+    async def test_a_game_of_two_players_of_one_user_is_analyzed_for_each_of_them(self, store: Store) -> None:
+        user_id = await new_user(store)
+        figures = {"white_accuracy": 95, "black_accuracy": 40, "white_blunders": 0, "black_blunders": 5}
+        jobs = []
+        for color in Color:
+            taken, (game_id,) = await analyzing(store, 1, user_id, of=color)
+            await store.record_analyses(taken, [analysis(game_id, **figures)])
+            jobs.append((await store.advance_sync_job(taken, SyncStatus.COMPLETED)).id)
+            again, queued = await analyzing(store, 1, user_id, of=color)
+            assert queued == []  # analyzed for this player already
+            await store.advance_sync_job(again, SyncStatus.COMPLETED)
+        listed = [(await store.list_finished_games(job, 0, 10))[0] for job in jobs]
+        assert [(game.user_accuracy, game.user_blunders) for game in listed] == [(95, 0), (40, 5)]
+        for job, color in zip(jobs, Color, strict=True):
+            (row,) = await store.list_game_analyses(user_id, job, None, limit=5, after=None)
+            whole = await store.get_game_analysis(user_id, row.id)
+            (compat,) = await store.list_games_by_offset(user_id, game_analysis_id=row.id)
+            assert {row.user_color, whole.user_color, compat.user_color} == {color}
+
+    async def test_a_game_found_before_sides_were_kept_has_the_games(
+        self, store: Store, database: Database
+    ) -> None:
+        taken, ids = await analyzing(store, 1)
+        await execute(database, "update sync_job_games set user_color = null where game_id = %s", ids[0])
+        await store.record_analyses(taken, [analysis(ids[0])])
+        assert (await store.list_finished_games(taken.job.id, 0, 10))[0].user_accuracy == 91.5
+        await store.advance_sync_job(taken, SyncStatus.COMPLETED)
+        assert (await analyzing(store, 1, taken.job.user_id))[1] == []
 
     async def test_games_of_another_user_are_not_shared(self, store: Store) -> None:
         taken, ids = await analyzing(store, 2)
