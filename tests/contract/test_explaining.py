@@ -211,6 +211,48 @@ class TestWithAnLlm:
         assert asked | again >= {moment.fen_before for moment in by(moments, MODEL)}
 
 
+class TestLeftOver:
+    @pytest.mark.parametrize("llm", [False, True])
+    async def test_games_of_a_job_that_was_cut_off_get_their_moments_from_the_next(
+        self, desk: Desk, *, llm: bool
+    ) -> None:
+        cut_off = await desk.job(40)
+        async with desk.explainer(llm=llm).beside(cut_off) as explaining:
+            await desk.analyze(cut_off, explaining, 15)  # a round is due after 20
+            await desk.store.cancel_sync_job(cut_off.job.id, None)
+        assert await desk.moments(cut_off) == []
+        again = await desk.job(40, user_id=cut_off.job.user_id)
+        await desk.explained(again, desk.explainer(llm=llm))
+        job = await desk.store.advance_sync_job(again, SyncStatus.COMPLETED)
+        assert (job.games_skipped, job.games_analyzed) == (15, 25)
+        moments = await desk.moments(cut_off) + await desk.moments(again)
+        assert len(moments) == 80  # a slip and a blunder of each game
+        assert len(by(moments, MODEL)) == (40 if llm else 0)
+
+    async def test_what_has_moments_is_not_explained_anew(self, desk: Desk) -> None:
+        claim = await desk.job(3)
+        before = await desk.explained(claim, desk.explainer(llm=False))
+        await desk.store.advance_sync_job(claim, SyncStatus.COMPLETED)
+        again = await desk.job(3, user_id=claim.job.user_id)
+        async with desk.explainer().beside(again) as explaining:
+            await explaining.finish()
+        assert await desk.moments(claim) == before
+        assert desk.server.requests == []
+
+    async def test_they_are_asked_about_within_the_jobs_budget(self, desk: Desk) -> None:
+        cut_off = await desk.job(30)
+        await desk.analyze(cut_off, desk.explainer().beside(cut_off))
+        await desk.store.cancel_sync_job(cut_off.job.id, None)
+        again = await desk.job(30, user_id=cut_off.job.user_id)
+        spent = replace(POLICY.budget, calls_per_job=1)
+        async with desk.explainer(budget=spent).beside(again) as explaining:
+            await explaining.finish()
+        assert len(desk.server.requests) == 1
+        moments = await desk.moments(cut_off)
+        assert len(moments) == 60
+        assert 0 < len(by(moments, MODEL)) < 30
+
+
 class TestBudgets:
     async def test_a_jobs_calls_are_bounded_and_the_costliest_moves_come_first(self, desk: Desk) -> None:
         moments = await desk.explained(await desk.job(30), desk.explainer(calls_per_game=0.05))

@@ -49,11 +49,13 @@ async def analyzed(
     platform: Platform = Platform.CHESS_COM,
     *,
     side: Color = Color.WHITE,
+    preset: str = "standard",
     **changes: Any,
 ) -> Claim:
     """A job that is analyzing, its games all analyzed but for the second, which failed."""
     user_id = user_id or await samples.new_user(store)
-    await store.start_sync_job(samples.new_sync(user_id, platform=platform), samples.LIMITS)
+    new = samples.new_sync(user_id, platform=platform, preset=preset)
+    await store.start_sync_job(new, samples.LIMITS)
     claim = await store.claim_sync_job("worker", LEASE, 5)
     assert claim is not None
     await store.advance_sync_job(claim, SyncStatus.FETCHING)
@@ -152,6 +154,65 @@ class TestCandidates:
         """What an older analyzer wrote."""
         claim = await analyzed(store, moves=[{"ply": 1, "san": "e4", "uci": "e2e4"}])
         assert [game.moves for game in await candidates(store, claim)] == [[]]
+
+
+class TestLeftOver:
+    """Games analyzed by a job that ended before it came to their moments; later jobs skip them."""
+
+    async def cut_off(self, store: Store, games: int, **changes: Any) -> Claim:
+        claim = await analyzed(store, games, **changes)
+        await store.cancel_sync_job(claim.job.id, None)
+        return claim
+
+    async def test_the_next_job_gives_them_moments_once(self, store: Store) -> None:
+        user_id = (await self.cut_off(store, 4)).job.user_id
+        claim = await analyzed(store, 4, user_id)
+        first = await store.list_left_over_candidates(claim.job.id, 0, 2)
+        rest = await store.list_left_over_candidates(claim.job.id, -first[-1].finished_ordinal, 2)
+        listed = [*first, *rest]
+        assert [game.finished_ordinal for game in listed] == [-1, -3, -4]  # the second had failed
+        assert {(game.user_color, game.rating) for game in listed} == {("white", 2000)}
+        assert [move["san"] for move in listed[0].moves] == ["Qxf7+"]
+        await store.record_moments(claim, [moment(game) for game in listed[:2]])
+        (left,) = await store.list_left_over_candidates(claim.job.id, 0, 10)
+        assert left == listed[2]
+        kept = await store.get_game_analysis(user_id, listed[0].game_analysis_id)
+        assert [each.ply for each in kept.moments] == [5]
+
+    async def test_what_can_have_no_moment_is_not_listed(self, store: Store) -> None:
+        """No error of the user's: of the other side, below a point, or the engine's own choice."""
+        theirs = played(
+            SANS, [0, 0, 0, 0, 300, 0, 0, 0, 0], {4: {"judgement": "JUDGEMENT_MISTAKE", "best": "d6"}}
+        )
+        slight = played(SANS, [30, 25, 25, 25, 25, 25, 25, 25, 25], {1: {"best": "d4"}})
+        choice = played(SANS, [30, -300, -300, -300, -300, -300, -300, -300, -300])
+        for moves in (theirs, slight, choice):
+            user_id = (await self.cut_off(store, 1, moves=moves)).job.user_id
+            claim = await analyzed(store, 1, user_id)
+            assert (await store.get_sync_jobs([claim.job.id]))[0].games_skipped == 1
+            assert await store.list_left_over_candidates(claim.job.id, 0, 10) == []
+
+    async def test_only_the_latest_analysis_for_the_player_counts(self, store: Store) -> None:
+        user_id = (await self.cut_off(store, 1, preset="fast")).job.user_id
+        deep = await analyzed(store, 1, user_id, preset="deep")
+        await store.record_moments(deep, [moment(game) for game in await candidates(store, deep)])
+        await store.advance_sync_job(deep, SyncStatus.COMPLETED)
+        claim = await analyzed(store, 1, user_id)
+        assert await store.list_left_over_candidates(claim.job.id, 0, 10) == []
+        await store.cancel_sync_job(claim.job.id, None)
+        other = await self.cut_off(store, 1, user_id=user_id, side=Color.BLACK)
+        claim = await analyzed(store, 1, user_id)
+        assert await store.list_left_over_candidates(claim.job.id, 0, 10) == []
+        assert other.job.id != claim.job.id
+
+    async def test_moments_of_a_game_that_the_job_did_not_skip_are_not_its_own(self, store: Store) -> None:
+        before = await self.cut_off(store, 1)
+        (game,) = await candidates(store, before)
+        await store.start_sync_job(samples.new_sync(before.job.user_id), samples.LIMITS)
+        claim = await store.claim_sync_job("worker", LEASE, 5)
+        assert claim is not None
+        await store.record_moments(claim, [moment(game)])
+        assert (await store.get_game_analysis(before.job.user_id, game.game_analysis_id)).moments == []
 
 
 class TestMoments:

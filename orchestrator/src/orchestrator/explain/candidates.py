@@ -15,7 +15,7 @@ import chess
 from orchestrator.store.moment_rows import CandidateGame
 
 # Of win percent: about 11 centipawns in an equal position, which the next deeper search may well take back.
-# What cost less is no slip that could be explained.
+# What cost less is no slip that could be explained. list_left_over_candidates goes by it too.
 LEAST_LOST = 1.0
 LINE_PLIES = 6  # of the engine's lines: three moves of each side say what a moment is about
 _PHASES = {"PHASE_OPENING": "opening", "PHASE_MIDDLEGAME": "middlegame", "PHASE_ENDGAME": "endgame"}
@@ -38,7 +38,7 @@ class Kind(StrEnum):
 class Candidate:
     """One move of the user's. Percents are the mover's win percent, lines are UCI, mates are in moves."""
 
-    game: int  # the game's finished_ordinal in its job
+    game: int  # the row's finished_ordinal: of no other game of the job
     game_analysis_id: UUID
     ply: int
     kind: Kind

@@ -108,6 +108,7 @@ class JobExplainer:
     async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
+                await self._write_left_over()
                 while not self._last:
                     if self._is_due():
                         await self._round(tasks, last=False)
@@ -142,24 +143,35 @@ class JobExplainer:
         yet."""
         unwritten: list[NewMoment] = []
         while rows := await self._store.list_moment_candidates(self._claim.job.id, self._read_to, _PAGE):
-            if not self._games:
-                self._rating = rating.of_player(rows[0].profile_rating, [row.rating for row in rows])
-                self._band = rating.band(self._rating)
-            self._games += len(rows)
             self._read_to = rows[-1].finished_ordinal
-            found, choices, moments = await asyncio.to_thread(_templates, rows)
-            for candidate in found:
-                by_llm = candidate.explained_by not in ("", templates.NAME)
-                (self._taken if by_llm else self._open).append(candidate)
-            if self._asker is not None:
-                self._fresh += choices
-            unwritten += moments
+            unwritten += await self._take_in(rows)
             if len(rows) < _PAGE or self._read_to >= self._ended:
                 break
             if len(unwritten) >= _BATCH:
                 await self._write(unwritten)
                 unwritten = []
         return unwritten
+
+    async def _write_left_over(self) -> None:
+        """The moments of games that an earlier job analyzed and, cut off, did not come to: skipped here."""
+        after = 0
+        while rows := await self._store.list_left_over_candidates(self._claim.job.id, after, _PAGE):
+            after = -rows[-1].finished_ordinal
+            await self._write(await self._take_in(rows))
+
+    async def _take_in(self, rows: Sequence[CandidateGame]) -> list[NewMoment]:
+        """The moments of the games that are not written yet."""
+        if not self._games:
+            self._rating = rating.of_player(rows[0].profile_rating, [row.rating for row in rows])
+            self._band = rating.band(self._rating)
+        self._games += len(rows)
+        found, choices, moments = await asyncio.to_thread(_templates, rows)
+        for candidate in found:
+            by_llm = candidate.explained_by not in ("", templates.NAME)
+            (self._taken if by_llm else self._open).append(candidate)
+        if self._asker is not None:
+            self._fresh += choices
+        return moments
 
     async def _write(self, moments: Sequence[NewMoment], told: Told | None = None) -> None:
         usage, learned = (told.usage, told.learned) if told else ([], [])

@@ -25,6 +25,7 @@ FUNCTIONS = frozenset(
         "list_finished_games",
         "list_game_analyses",
         "list_games_by_offset",
+        "list_left_over_candidates",
         "list_moment_candidates",
         "list_sync_job_events",
         "list_sync_jobs",

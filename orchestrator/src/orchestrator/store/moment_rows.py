@@ -15,7 +15,7 @@ class CandidateGame:
     `moves` are MoveAnalysis as proto JSON, with the moves around them. `explained` maps plies to who did it.
     """
 
-    finished_ordinal: int
+    finished_ordinal: int  # below 0: skipped, its analysis is an earlier job's
     game_analysis_id: UUID
     user_color: str
     rating: int | None

@@ -28,6 +28,21 @@ class MomentCalls(Caller):
             CandidateGame, "list_moment_candidates", p_sync_job_id=sync_job_id, p_after=after, p_limit=limit
         )
 
+    async def list_left_over_candidates(
+        self, sync_job_id: UUID, after: int, limit: int
+    ) -> list[CandidateGame]:
+        """The job's skipped games behind the `after`-th that it found, whose analysis never got its moments.
+
+        Their `finished_ordinal` is their place in the job, negative.
+        """
+        return await self._all(
+            CandidateGame,
+            "list_left_over_candidates",
+            p_sync_job_id=sync_job_id,
+            p_after=after,
+            p_limit=limit,
+        )
+
     async def plan_explanations(
         self,
         claim: Claim,
