@@ -4,6 +4,8 @@ constraints are switched off first, as only its superuser can."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import LiteralString
 
 import psycopg
@@ -53,6 +55,7 @@ async def test_a_healthy_database_has_no_findings(store: Store) -> None:
     assert await store.audit_sync_jobs(LIMITS) == []
 
 
+@pytest.mark.parametrize("within", [None, timedelta(hours=1)])
 @pytest.mark.parametrize(
     ("rule", "statement"),
     [
@@ -95,10 +98,10 @@ async def test_a_healthy_database_has_no_findings(store: Store) -> None:
     ],
 )
 async def test_each_breach_is_found(
-    store: Store, database: Database, rule: str, statement: LiteralString
+    store: Store, database: Database, rule: str, statement: LiteralString, within: timedelta | None
 ) -> None:
     await broken(database, statement)
-    findings = await store.audit_sync_jobs(LIMITS)
+    findings = await store.audit_sync_jobs(LIMITS, within)
     assert rule in {found.rule for found in findings}
     assert all(found.detail for found in findings)
 
@@ -112,3 +115,52 @@ async def test_jobs_above_the_quota_are_found(store: Store) -> None:
     assert found.rule == "starts_above_quota"
     limits = Limits(starts=5, window_seconds=600, games_per_day=0, queued_jobs=100)
     assert {found.rule for found in await store.audit_sync_jobs(limits)} == {"games_above_quota"}
+
+
+async def test_what_ended_long_ago_is_read_by_the_whole_audit_alone(store: Store, database: Database) -> None:
+    await broken(
+        database,
+        "update sync_jobs set games_found = 7, created_at = created_at - interval '3 hours', "
+        "completed_at = completed_at - interval '2 hours' where status = 'completed'",
+    )
+    assert await store.audit_sync_jobs(LIMITS, timedelta(hours=1)) == []
+    assert {found.rule for found in await store.audit_sync_jobs(LIMITS, timedelta(hours=2.5))} == {
+        "counters_differ"
+    }
+    assert {found.rule for found in await store.audit_sync_jobs(LIMITS)} == {"counters_differ"}
+
+
+async def test_active_jobs_are_looked_at_however_old_they_are(store: Store, database: Database) -> None:
+    await broken(
+        database,
+        "update sync_jobs set games_found = 7, created_at = created_at - interval '1 year' "
+        "where status = 'analyzing'",
+    )
+    (found,) = await store.audit_sync_jobs(LIMITS, timedelta(hours=1))
+    assert found.rule == "counters_differ"
+
+
+async def test_how_long_a_job_may_be_without_progress_is_a_setting(store: Store, database: Database) -> None:
+    await broken(
+        database,
+        "update sync_jobs set updated_at = now() - interval '3 hours' where status = 'pending'",
+    )
+    assert [found.rule for found in await store.audit_sync_jobs(LIMITS)] == ["no_progress"]
+    patient = replace(LIMITS, stuck_after_seconds=4 * 3600)
+    assert await store.audit_sync_jobs(patient) == []
+    hasty = replace(LIMITS, stuck_after_seconds=0)
+    assert len(await store.audit_sync_jobs(hasty)) == 2
+
+
+async def test_replicas_that_name_no_such_bounds_have_the_guides(store: Store, database: Database) -> None:
+    """Those of the release before, which run beside new ones for a while."""
+    await broken(
+        database,
+        "update sync_jobs set updated_at = now() - interval '121 minutes' where status = 'pending'",
+    )
+    async with await psycopg.AsyncConnection.connect(database.owner_conninfo) as connection:
+        cursor = await connection.execute(
+            "select audit_sync_jobs(%s::jsonb) ->> 'rule'",
+            ('{"starts": 1000, "window_seconds": 600, "games_per_day": 1000, "queued_jobs": 1000}',),
+        )
+        assert await cursor.fetchall() == [("no_progress",)]

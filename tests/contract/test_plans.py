@@ -86,6 +86,10 @@ def _scanned(connection: psycopg.Connection) -> dict[str, int]:
         "select list_games_by_offset(id, null, null, 5, 0) from users where username = 'u7'",
         "select list_games_by_offset(user_id, id, null, 1, 0) from game_analyses limit 1",
         "select get_usage_v2(now() - interval '1 hour')",
+        (
+            'select count(*) from audit_sync_jobs(\'{"starts": 9, "window_seconds": 600, "queued_jobs": 99, '
+            '"games_per_day": 99, "within_seconds": 7200}\')'
+        ),
     ],
 )
 def test_what_a_call_reads_does_not_grow_with_the_table(

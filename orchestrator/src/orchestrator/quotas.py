@@ -13,6 +13,7 @@ def limits(settings: Settings) -> Limits:
         window_seconds=settings.start_window_seconds,
         games_per_day=settings.max_games_per_day,
         queued_jobs=settings.max_queued_jobs,
+        stuck_after_seconds=settings.stuck_after,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -161,3 +161,14 @@ def test_a_page_size_out_of_bounds_is_refused(size: int) -> None:
 
 def test_page_sizes() -> None:
     assert [validate.page_size(size) for size in (0, 1, 100)] == [20, 1, 100]
+
+
+def test_stuck_is_what_the_server_takes_for_stuck_where_nothing_else_is_said() -> None:
+    settings = SETTINGS.model_copy(update={"stuck_after": 900.0})
+    request = pb.CleanupStuckSyncJobsRequest()
+    assert validate.older_than(request, settings) == timedelta(minutes=15)
+    request.older_than.FromSeconds(60)
+    assert validate.older_than(request, settings) == timedelta(minutes=1)
+    request.older_than.FromSeconds(0)
+    with pytest.raises(InvalidInput, match="older_than"):
+        validate.older_than(request, settings)

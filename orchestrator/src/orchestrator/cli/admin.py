@@ -52,7 +52,8 @@ def cleanup(
         typer.Option(
             metavar="SPAN",
             parser=parse_span,
-            help="Stuck is without progress for so long: 90m, 2h, 1d; 2h by default.",
+            help="Stuck is without progress for so long: 90m, 2h, 1d; by default the server's"
+            " ROOKIFY_STUCK_AFTER.",
             show_default=False,
         ),
     ] = None,

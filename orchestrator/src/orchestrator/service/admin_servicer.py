@@ -23,6 +23,7 @@ class AdminServicer(sync_pb2_grpc.SyncAdminServiceServicer):
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._settings = settings
         self._limits = limits(settings)
 
     async def ListActiveSyncJobs(  # noqa: N802  gRPC's
@@ -45,7 +46,7 @@ class AdminServicer(sync_pb2_grpc.SyncAdminServiceServicer):
     ) -> pb.CleanupStuckSyncJobsResponse:
         await self._require_admin()
         jobs = await self._store.cleanup_stuck_sync_jobs(
-            validate.older_than(request), dry_run=request.dry_run
+            validate.older_than(request, self._settings), dry_run=request.dry_run
         )
         verb = "would be failed" if request.dry_run else "failed"
         return pb.CleanupStuckSyncJobsResponse(

@@ -85,12 +85,12 @@ def page_size(value: int) -> int:
     return value or DEFAULT_PAGE_SIZE
 
 
-def older_than(request: pb.CleanupStuckSyncJobsRequest) -> timedelta:
+def older_than(request: pb.CleanupStuckSyncJobsRequest, settings: Settings) -> timedelta:
     if not request.HasField("older_than"):
-        return timedelta(hours=2)
+        return timedelta(seconds=settings.stuck_after)
     value = request.older_than.ToTimedelta()
     if value <= timedelta(0):
-        raise InvalidInput.of("older_than", "must be more than nothing; leave it out for 2 hours")
+        raise InvalidInput.of("older_than", "must be more than nothing; leave it out for the server's own")
     return value
 
 

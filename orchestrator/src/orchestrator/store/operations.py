@@ -20,10 +20,17 @@ class OperatorCalls(Caller):
         """Active jobs by status, and how long and how much they wait: see the function."""
         return await self._one(dict[str, float], "get_figures")
 
-    async def audit_sync_jobs(self, limits: Limits) -> list[Finding]:
-        """Every breach of the compliance rules, and what the original application left that fits none."""
-        breaches = await self._all(Finding, "audit_sync_jobs", p_limits=AsJson(dataclasses.asdict(limits)))
-        return breaches + await self._all(Finding, "audit_adopted")
+    async def audit_sync_jobs(self, limits: Limits, within: timedelta | None = None) -> list[Finding]:
+        """Every breach of the compliance rules, and what the original application left that fits none.
+
+        `within`: breaches only, of active jobs and of what was started, ended or written so lately. Without
+        it everything there is is read.
+        """
+        asked: dict[str, float] = dataclasses.asdict(limits)
+        if within is not None:
+            asked["within_seconds"] = within.total_seconds()
+        breaches = await self._all(Finding, "audit_sync_jobs", p_limits=AsJson(asked))
+        return breaches if within is not None else breaches + await self._all(Finding, "audit_adopted")
 
     async def cleanup_stuck_sync_jobs(self, older_than: timedelta, *, dry_run: bool) -> list[SyncJob]:
         """Those without progress for so long are failed; with `dry_run` only named."""

@@ -82,12 +82,13 @@ class NewSync:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The quotas that the database keeps."""
+    """The quotas that the database keeps, and how long a job may be without progress."""
 
     starts: int
     window_seconds: int
     games_per_day: int
     queued_jobs: int
+    stuck_after_seconds: float = 7200  # the compliance guide's two hours
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ class CompatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CleanupStuckSyncJobs(self, request, context):
-        """As SyncAdminService.CleanupStuckSyncJobs, for two hours without progress.
+        """As SyncAdminService.CleanupStuckSyncJobs, with its default.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,7 @@ class CompatServiceStub:
     GetGame: _grpc.UnaryUnaryMultiCallable[_compat_pb2.GetGameRequest, _compat_pb2.GetGameResponse]
     """One of them, with its moments."""
     CleanupStuckSyncJobs: _grpc.UnaryUnaryMultiCallable[_compat_pb2.CleanupStuckSyncJobsRequest, _compat_pb2.CleanupStuckSyncJobsResponse]
-    """As SyncAdminService.CleanupStuckSyncJobs, for two hours without progress."""
+    """As SyncAdminService.CleanupStuckSyncJobs, with its default."""
     FixSpecificSyncJob: _grpc.UnaryUnaryMultiCallable[_compat_pb2.FixSpecificSyncJobRequest, _compat_pb2.FixSpecificSyncJobResponse]
     """As SyncAdminService.FailSyncJob; a job that is over already is left as it is, and no error."""
 
@@ -71,7 +71,7 @@ class CompatServiceAsyncStub(CompatServiceStub):
     GetGame: _aio.UnaryUnaryMultiCallable[_compat_pb2.GetGameRequest, _compat_pb2.GetGameResponse]  # type: ignore[assignment]
     """One of them, with its moments."""
     CleanupStuckSyncJobs: _aio.UnaryUnaryMultiCallable[_compat_pb2.CleanupStuckSyncJobsRequest, _compat_pb2.CleanupStuckSyncJobsResponse]  # type: ignore[assignment]
-    """As SyncAdminService.CleanupStuckSyncJobs, for two hours without progress."""
+    """As SyncAdminService.CleanupStuckSyncJobs, with its default."""
     FixSpecificSyncJob: _aio.UnaryUnaryMultiCallable[_compat_pb2.FixSpecificSyncJobRequest, _compat_pb2.FixSpecificSyncJobResponse]  # type: ignore[assignment]
     """As SyncAdminService.FailSyncJob; a job that is over already is left as it is, and no error."""
 
@@ -124,7 +124,7 @@ class CompatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _compat_pb2.CleanupStuckSyncJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_compat_pb2.CleanupStuckSyncJobsResponse, _abc.Awaitable[_compat_pb2.CleanupStuckSyncJobsResponse]]:
-        """As SyncAdminService.CleanupStuckSyncJobs, for two hours without progress."""
+        """As SyncAdminService.CleanupStuckSyncJobs, with its default."""
 
     @_abc_1.abstractmethod
     def FixSpecificSyncJob(

@@ -1139,8 +1139,8 @@ class CleanupStuckSyncJobsRequest(message.Message):
     """True: only list them, change nothing. False, the default: fail them."""
     @builtins.property
     def older_than(self) -> duration_pb2.Duration:
-        """Jobs that are not over and whose update_time is longer ago than this. Unset: 2 hours. 0 or negative is
-        INVALID_ARGUMENT.
+        """Jobs that are not over and whose update_time is longer ago than this. Unset: ROOKIFY_STUCK_AFTER of the server,
+        2 hours by default. 0 or negative is INVALID_ARGUMENT.
         """
 
     def __init__(
