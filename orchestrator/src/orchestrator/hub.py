@@ -35,6 +35,7 @@ class _Watched:
     def __init__(self) -> None:
         self.job: SyncJob | None = None
         self.changed = asyncio.Event()
+        self.gone = False  # with its user
         self.watchers = 0
         self.tail: list[FinishedGame] = []
         self.reading = asyncio.Lock()
@@ -44,6 +45,11 @@ class _Watched:
             self.job = job
             self.changed.set()
             self.changed = asyncio.Event()
+
+    def lose(self) -> None:
+        """The job is not there any more, and never will be again."""
+        self.gone = True
+        self.changed.set()
 
     def finished_after(self, ordinal: int) -> list[FinishedGame]:
         """Of the tail, where it begins there; else none."""
@@ -83,7 +89,8 @@ class Hub:
     async def watch(self, sync_job_id: UUID) -> AsyncGenerator[SyncJob, None]:
         """The current state at once, then each newer one there is time for, last the terminal one.
 
-        Raises NotFound, and Unavailable from the moment the process stops.
+        Raises NotFound, also where the job is deleted meanwhile, and Unavailable from the moment the process
+        stops.
         """
         watched = self._watched.setdefault(sync_job_id, _Watched())
         watched.watchers += 1
@@ -103,6 +110,8 @@ class Hub:
                     yield job
                     if job.status.terminal:
                         return
+                elif watched.gone:
+                    raise NotFound(f"sync job {sync_job_id} has been deleted")
                 elif self._closing:
                     raise Unavailable(
                         "this server is stopping; watch again, with the resume_token", reason="STOPPING"
@@ -177,3 +186,7 @@ class Hub:
             for job in jobs:
                 if watched := self._watched.get(job.id):
                     watched.set(job)
+            # Nobody tells of a deleted job: it is missing at the next look at all that are watched.
+            for missing in ids - {job.id for job in jobs}:
+                if watched := self._watched.get(missing):
+                    watched.lose()

@@ -18,6 +18,7 @@ from orchestrator.domain import Platform, SyncStatus
 from orchestrator.hub import _TAIL, Hub, _Watched
 from orchestrator.store.rows import FinishedGame, SyncJob
 from orchestrator.store.transport import Change
+from servicekit.errors import NotFound
 from servicekit.tasks import alongside
 
 
@@ -81,6 +82,9 @@ class Changing:
         self.loud, self.silent = loud.id, silent.id
         self._jobs = {job.id: job for job in (loud, silent)}
 
+    def delete(self, job_id: UUID) -> None:
+        del self._jobs[job_id]
+
     def change(self, job_id: UUID) -> None:
         job = self._jobs[job_id]
         self._jobs[job_id] = replace(job, revision=job.revision + 1)
@@ -98,7 +102,7 @@ class Changing:
         return None
 
     async def get_sync_jobs(self, ids: list[UUID]) -> list[SyncJob]:
-        return [self._jobs[job_id] for job_id in ids]
+        return [self._jobs[job_id] for job_id in ids if job_id in self._jobs]
 
 
 async def test_lost_news_is_found_however_much_else_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,3 +120,29 @@ async def test_lost_news_is_found_however_much_else_is_told(monkeypatch: pytest.
 
     async with asyncio.timeout(30):
         assert await alongside(watching(), hub.run()) == 2
+
+
+async def test_who_watches_a_job_that_is_deleted_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its user's row is gone, and nothing notifies of that."""
+    monkeypatch.setattr("orchestrator.hub._RECHECK_SECONDS", 0.1)
+    monkeypatch.setattr("orchestrator.hub._GATHER_SECONDS", 0.005)
+    store: Any = Changing()
+    hub = Hub(store)
+
+    async def watching() -> None:
+        async with (
+            aclosing(hub.watch(store.loud)) as loud,
+            aclosing(hub.watch(store.silent)) as first,
+            aclosing(hub.watch(store.silent)) as second,
+        ):
+            for watcher in (loud, first, second):
+                await anext(watcher)
+            store.delete(store.silent)
+            for watcher in (first, second):
+                with pytest.raises(NotFound, match="deleted"):
+                    await anext(watcher)
+            await anext(loud)  # the others go on
+            assert hub.watchers == 1
+
+    async with asyncio.timeout(30):
+        await alongside(watching(), hub.run())
