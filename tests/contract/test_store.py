@@ -13,9 +13,9 @@ import psycopg
 import pytest
 import structlog
 
-from orchestrator.store.postgres import PostgresTransport
 from orchestrator.domain import Color, Platform, SyncStatus
 from orchestrator.platforms.usernames import validate_username
+from orchestrator.store.postgres import PostgresTransport
 from orchestrator.store.rows import Claim, Limits, PageKey, SyncJob
 from orchestrator.store.store import Store
 from orchestrator.store.transport import WORK_WAITS, Change
