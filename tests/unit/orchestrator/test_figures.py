@@ -13,7 +13,7 @@ from orchestrator import metrics
 from orchestrator.figures import keep_figures
 from orchestrator.store.rows import Finding, Limits
 from servicekit.errors import Unavailable
-from servicekit.tasks import beside
+from servicekit.tasks import alongside
 
 LIMITS = Limits(starts=1, window_seconds=1, games_per_day=1, queued_jobs=1)
 FIGURES = dict.fromkeys(
@@ -66,8 +66,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def test_an_audit_that_fails_is_not_begun_again_at_once() -> None:
     store: Any = Audited()
     store.fails = True
-    async with beside(keep_figures(store, LIMITS)):
-        await store.reads_reach(20)
+    await alongside(store.reads_reach(20), keep_figures(store, LIMITS))
     assert len(store.audits) == 1
     assert store.audits[0] is not None, "every job there is would be read"
 
@@ -75,7 +74,8 @@ async def test_an_audit_that_fails_is_not_begun_again_at_once() -> None:
 async def test_findings_are_shown_until_the_next_audit_has_been_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.figures._AUDIT_INTERVAL", 0.0)
     store: Any = Audited()
-    async with beside(keep_figures(store, LIMITS)):
+
+    async def watching() -> None:
         for findings in ([Finding("no_progress", "x")] * 2, [Finding("completed_at", "x")], []):
             before = shown()
             async with asyncio.timeout(30):
@@ -86,3 +86,5 @@ async def test_findings_are_shown_until_the_next_audit_has_been_read(monkeypatch
             store.answers.put_nowait(findings)
             await store.reads_reach(reads + 1)
             assert shown() == {found.rule: float(len(findings)) for found in findings}
+
+    await alongside(watching(), keep_figures(store, LIMITS))
