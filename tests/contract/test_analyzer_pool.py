@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, Protocol, Self
 from uuid import UUID, uuid4
 
+import grpc.aio
 import pytest
+from structlog.testing import capture_logs
 
 from orchestrator.analyzers import pool as pool_module
 from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze, KnownPly
@@ -27,8 +30,13 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "_RECONNECT", Backoff(0.01, 0.05))
 
 
+class Analyzer(Protocol):
+    address: str
+    up: bool
+
+
 @asynccontextmanager
-async def running(*analyzers: ScriptedAnalyzer, silence: float = 30) -> AsyncIterator[AnalyzerPool]:
+async def running(*analyzers: Analyzer, silence: float = 30) -> AsyncIterator[AnalyzerPool]:
     pool = AnalyzerPool(
         ",".join(analyzer.address for analyzer in analyzers),
         resolve_interval=timedelta(seconds=0.05),
@@ -116,6 +124,76 @@ async def test_a_permanent_failure_is_final() -> None:
         assert isinstance(ended, FailedGame)
         assert (ended.reason, ended.message) == ("ILLEGAL_MOVE", "as scripted")
         assert len(analyzer.games) == 1
+
+
+async def test_an_answer_that_cannot_be_used_fails_its_game_and_no_other() -> None:
+    def script(sent: pb.Game) -> pb.AnalyzeGamesResponse:
+        answer = analyzed(sent)
+        if sent.pgn == "poison":
+            answer.analysis.moves[0].clock.seconds = 10**12  # beyond what a Duration may be
+        return answer
+
+    async with ScriptedAnalyzer(script=script, credits=1) as analyzer, running(analyzer) as pool:
+        with capture_logs() as told:
+            poison = game(pgn="poison")
+            ended = await outcomes(pool, game(), poison, game(B))
+        assert [type(e) for e in ended] == [AnalyzedGame, FailedGame, AnalyzedGame]
+        assert isinstance(ended[1], FailedGame)
+        assert ended[1].reason == "BAD_ANSWER"
+        assert [g.pgn for g in analyzer.games].count("poison") == 1
+        assert analyzer.streams == 1
+        (defect,) = [line for line in told if line["log_level"] == "error"]
+        assert defect["game_id"] == str(poison.game_id)
+
+
+async def test_a_game_that_cannot_be_sent_fails_and_no_other() -> None:
+    async with ScriptedAnalyzer(credits=1) as analyzer, running(analyzer) as pool:
+        ended = await outcomes(pool, game(), replace(game(), preset="nonsense"), game())
+        assert [type(e) for e in ended] == [AnalyzedGame, FailedGame, AnalyzedGame]
+        assert isinstance(ended[1], FailedGame)
+        assert ended[1].reason == "NOT_SENT"
+
+
+async def test_what_is_known_and_cannot_be_read_is_left_out() -> None:
+    good = KnownPly(2, {"centipawns": 7}, ["g1f3"], depth=9, nodes=9)
+    broken = [
+        KnownPly(0, {"centipawns": 7}, [], depth=9, nodes=9),
+        KnownPly(1, {"centipawns": "many"}, ["e7e5"], depth=9, nodes=9),
+        KnownPly(1, {"centipawns": 7}, ["e7e5"], depth=9, nodes=2**80),
+    ]
+    async with ScriptedAnalyzer() as analyzer, running(analyzer) as pool:
+        (ended,) = await outcomes(pool, replace(game(), known={"script": [*broken, good]}))
+        assert isinstance(ended, AnalyzedGame)
+        assert [known.ply for known in analyzer.games[0].known] == [2]
+
+
+class Babbling:
+    """An analyzer that answers every game with bytes that are no message of the contract."""
+
+    up = True
+
+    async def __aenter__(self) -> Self:
+        handlers: dict[str, Any] = {"AnalyzeGames": grpc.stream_stream_rpc_method_handler(self._talk)}
+        self._server = grpc.aio.server()
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("rookify.analysis.v1.AnalysisService", handlers),)
+        )
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop(0)
+
+    async def _talk(self, requests: AsyncIterator[bytes], _context: object) -> AsyncIterator[bytes]:
+        yield pb.AnalyzeGamesResponse(credit=pb.Credit(games=9)).SerializeToString()
+        async for _ in requests:
+            yield b"\xff\xff\xff"
+
+
+async def test_an_analyzer_that_talks_nonsense_loses_its_games_to_others() -> None:
+    async with Babbling() as bad, ScriptedAnalyzer(credits=1) as good, running(bad, good) as pool:
+        assert all(isinstance(e, AnalyzedGame) for e in await outcomes(pool, *[game() for _ in range(4)]))
 
 
 async def test_a_game_beyond_the_contracts_bound_is_refused_without_a_word_to_the_analyzer() -> None:

@@ -27,7 +27,9 @@ _CHESS960 = {
     "freestylechess",
 }
 _DROP = re.compile(r"[PNBRQK]?@[a-h][1-8]")
-_CLOCK = re.compile(r"\[%clk\s+(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)\s*\]")
+# At most four digits of hours, over a year: the longest clocks are days for each move (14 on chess.com and
+# lichess), or months where they are saved up. More is nobody's time, and breaks the wire's Duration.
+_CLOCK = re.compile(r"\[%clk\s+(\d{1,4}):(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)\s*\]")
 _NULL_MOVES = {"--", "Z0", "0000", "@@@@"}
 # Tolerated in a FEN and mended: they change nothing that can be played.
 _MENDED = chess.STATUS_BAD_CASTLING_RIGHTS | chess.STATUS_INVALID_EP_SQUARE

@@ -53,6 +53,23 @@ def test_a_game_as_chess_com_writes_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("clock", "seconds"),
+    [
+        ("335:59:59", 336 * 3600 - 1),  # fourteen days for a move
+        ("9999:59:59.9", 36_000_000 - 0.1),
+        ("10000:00:00", None),
+        ("99999999:00:00", None),
+        ("9" * 5000 + ":00:00", None),  # more digits than Python makes a number of
+        ("0:01:0." + "9" * 5000, None),
+        ("0:100:00", None),
+        ("-1:00:00", None),
+    ],
+)
+def test_a_clock_that_cannot_be_says_nothing(clock: str, seconds: float | None) -> None:
+    assert pgn.parse(f"1. e4 {{[%clk {clock}]}}").moves[0].clock == seconds
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "1.e4 e5 2.Nf3 Nc6",

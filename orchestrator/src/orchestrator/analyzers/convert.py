@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from google.protobuf import json_format
 
-from orchestrator.analyzers.base import GameToAnalyze
+from orchestrator.analyzers.base import GameToAnalyze, KnownPly
 from rookify.analysis.v1 import analysis_pb2 as pb
+
+log = structlog.get_logger()
 
 PRESETS = {
     "fast": pb.SearchBudget.PRESET_FAST,
@@ -18,18 +21,24 @@ PRESETS = {
 
 def game_message(game: GameToAnalyze, wire_id: str, engine: str) -> pb.Game:
     """With what is known from the engine that will search it; another one's scores are another scale."""
-    known = [
-        pb.KnownEvaluation(
-            ply=each.ply,
-            score=json_format.ParseDict(dict(each.score), pb.Score(), ignore_unknown_fields=True),
-            best_uci=each.best_line[0],
-            best_line_uci=each.best_line,
-            depth=each.depth,
-            nodes=each.nodes,
-        )
-        for each in game.known.get(engine, ())
-    ]
+    known = [message for each in game.known.get(engine, ()) if (message := _known_message(each)) is not None]
     return pb.Game(game_id=wire_id, job_id=str(game.job_id), pgn=game.pgn, known=known)
+
+
+def _known_message(known: KnownPly) -> pb.KnownEvaluation | None:
+    """None where a stored one cannot be read: the position is searched instead."""
+    try:
+        return pb.KnownEvaluation(
+            ply=known.ply,
+            score=json_format.ParseDict(dict(known.score), pb.Score(), ignore_unknown_fields=True),
+            best_uci=known.best_line[0],
+            best_line_uci=known.best_line,
+            depth=known.depth,
+            nodes=known.nodes,
+        )
+    except (json_format.ParseError, IndexError, TypeError, ValueError) as error:
+        log.warning("a known evaluation cannot be read", ply=known.ply, error=str(error))
+        return None
 
 
 def failure_reason(reason: pb.GameFailure.Reason.ValueType) -> str:

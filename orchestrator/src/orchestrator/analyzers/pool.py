@@ -6,6 +6,8 @@ import asyncio
 import functools
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -125,14 +127,40 @@ class AnalyzerPool:
         while len(self._queue):
             for stream in sorted(self._streams, key=lambda s: s.free, reverse=True):
                 if stream.open_for_games and (ticket := self._queue.take(stream.address, alone=alone)):
-                    stream.send(ticket)
+                    with self._failing_alone(ticket, stream, "NOT_SENT", "the game cannot be sent"):
+                        stream.send(ticket)
                     break
             else:
                 return
 
+    @contextmanager
+    def _failing_alone(
+        self, ticket: Ticket, stream: AnalyzerStream, reason: str, message: str
+    ) -> Iterator[None]:
+        """Whatever goes wrong inside fails this game, for good: the same would come of it again.
+
+        Going further up it would end the pool, and with it every job.
+        """
+        try:
+            yield
+        except Exception:  # a defect, on either side
+            log.exception(
+                "game failed by a defect",
+                job_id=str(ticket.game.job_id),
+                game_id=str(ticket.game.game_id),
+                analyzer=stream.address,
+                reason=reason,
+            )
+            if not ticket.outcome.done():
+                self._resolve(ticket, FailedGame(ticket.game.game_id, reason, message))
+
     def _answered(self, stream: AnalyzerStream, ticket: Ticket, answer: Answer) -> None:
         if ticket.outcome.done():  # cancelled meanwhile
             return
+        with self._failing_alone(ticket, stream, "BAD_ANSWER", "the game's analysis cannot be used"):
+            self._use(stream, ticket, answer)
+
+    def _use(self, stream: AnalyzerStream, ticket: Ticket, answer: Answer) -> None:
         if isinstance(answer, pb.GameAnalysis):
             ticket.span.set_attributes(
                 {"server.address": stream.address, "rookify.nodes": answer.engine.nodes}
@@ -219,6 +247,8 @@ class AnalyzerPool:
                 trouble = handshake_trouble(details, tls=self._security.tls)
             except ConfigurationError as error:  # the files of its certificate, while they are exchanged
                 trouble = error.message
+            except Exception:  # a defect, on either side: this stream ends, and no other
+                log.exception("analyzer stream failed by a defect", analyzer=address)
             finally:
                 self._streams.discard(stream)
                 if stream.outstanding:

@@ -69,16 +69,19 @@ class AnalyzerStream:
         return self.free > 0 and not self.draining
 
     def send(self, ticket: Ticket) -> None:
-        """Spends one credit. The game ends by `on_answer`, or is left in `outstanding` by a broken stream."""
+        """Spends one credit. The game ends by `on_answer`, or is left in `outstanding` by a broken stream.
+
+        Where it raises, nothing is spent or sent.
+        """
         assert self.open_for_games, "a game without a credit"  # noqa: S101  the contract's promise
+        # The same game may come again while its cancelled self is still being dropped.
+        wire_id = f"{ticket.game.game_id}/{next(self._serial)}"
+        budget = pb.SearchBudget(preset=PRESETS[ticket.game.preset])
+        batch = pb.GameBatch(games=[game_message(ticket.game, wire_id, self.engine)], budget=budget)
         if not self.outstanding:
             self._heard = time.monotonic()  # silence before there was work means nothing
         self.free -= 1
-        # The same game may come again while its cancelled self is still being dropped.
-        wire_id = f"{ticket.game.game_id}/{next(self._serial)}"
         self.outstanding[wire_id] = ticket
-        budget = pb.SearchBudget(preset=PRESETS[ticket.game.preset])
-        batch = pb.GameBatch(games=[game_message(ticket.game, wire_id, self.engine)], budget=budget)
         self._requests.put_nowait(pb.AnalyzeGamesRequest(batch=batch))
 
     def cancel(self, job_id: UUID) -> None:
