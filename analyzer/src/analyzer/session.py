@@ -226,6 +226,8 @@ class Session:
                 held.task.cancel()
 
     def _progress(self, held: _Held, done: int, total: int) -> None:
+        if self._games.get(held.game.game_id) is not held:
+            return  # its end has been told; its search sees that a turn of the loop later
         held.done, held.total = done, total
         now = time.monotonic()
         if now - held.told >= PROGRESS_INTERVAL and done < total:

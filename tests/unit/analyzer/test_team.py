@@ -146,3 +146,15 @@ async def test_helpers_stop_with_the_game() -> None:
     game.team.disband()
     with pytest.raises(asyncio.CancelledError):
         await helping
+
+
+async def test_a_helper_that_comes_as_its_game_ends_turns_back() -> None:
+    game = Game()
+    running = game.run(5)
+    await game.begun.get()
+    helping = game.help()  # begins a turn of the loop later
+    running.cancel()
+    game.team.disband()
+    assert game.team.spare == 0
+    await helping
+    assert game.begun.empty()

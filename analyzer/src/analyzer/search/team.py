@@ -39,10 +39,11 @@ class Team(Generic[Lane]):
         self._helpers: set[asyncio.Task[None]] = set()
         self._helper_left = asyncio.Event()
         self._failure: Exception | None = None
+        self._over = False
 
     @property
     def spare(self) -> int:
-        """Positions that one lane more would take over now."""
+        """Positions that one lane more would take over now; none once it is disbanded."""
         return self._round.shares.spare if self._round else 0
 
     async def search_all(
@@ -70,18 +71,22 @@ class Team(Generic[Lane]):
             self._helpers.discard(task)
 
     def disband(self) -> None:
-        """The game is over, or given up: those who help stop."""
+        """The game is over, or given up: those who help stop, and who is just on the way turns back."""
+        self._over, self._round = True, None
         for helper in self._helpers:
             helper.cancel()
 
     async def _help(self, lane: Lane, leave: Callable[[], bool]) -> None:
+        if self._over:  # since the lane was called: its task begins a turn of the loop later
+            return
         try:
             new = await self._enter(lane)
         except EngineFailed as error:  # the lane's trouble, not the game's
             log.warning("a lane cannot help", detail=str(error))
             return
         work = self._round
-        assert work is not None  # noqa: S101  else there was nothing to spare
+        if work is None:  # over
+            return
         try:
             await _take_all(lane, work, leave, new=new)
         except Exception as error:  # noqa: BLE001  whatever it is, search_all raises it
