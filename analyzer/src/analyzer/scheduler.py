@@ -88,8 +88,11 @@ class Work(Sized, Protocol[L_contra, T_co]):
         """All of it. Calls `call` whenever there is something to share."""
         ...
 
-    async def help(self, lane: L_contra, leave: Callable[[], bool]) -> None:
-        """Take over a share, until there is none left or `leave` says so. Raises nothing."""
+    async def help(self, lane: L_contra, leave: Callable[[], bool]) -> bool:
+        """Take over a share, until there is none left or `leave` says so. Raises nothing.
+
+        False where the lane failed: it would fail again if it came back at once.
+        """
         ...
 
 
@@ -145,17 +148,22 @@ class Scheduler(Generic[Lane]):
 
     async def serve(self, lane: Lane) -> None:
         """Until cancelled; the work under way is cancelled with it."""
+        fit = True  # to help. After a failure not before there is news: else it would fail again and again
         while True:
             if (ticket := self._queue.pop()) is not None:
                 await self._run(ticket, lane)
-            elif (shared := max(self._running, key=_spare, default=None)) is not None and _spare(shared):
-                helping = asyncio.ensure_future(shared.work.help(lane, lambda: self.waiting > 0))
-                await _to_its_end(helping)
-                if not helping.cancelled():  # with the work
-                    helping.result()
+                fit = True
+            elif fit and (shared := max(self._running, key=_spare, default=None)) and _spare(shared):
+                fit = await self._help(shared, lane)
             else:
                 self._news.clear()
                 await self._news.wait()
+                fit = True
+
+    async def _help(self, ticket: _Ticket[Lane, object], lane: Lane) -> bool:
+        helping = asyncio.ensure_future(ticket.work.help(lane, lambda: self.waiting > 0))
+        await _to_its_end(helping)
+        return helping.cancelled() or helping.result()  # cancelled with the work
 
     async def _run(self, ticket: _Ticket[Lane, object], lane: Lane) -> None:
         ticket.task = task = asyncio.ensure_future(ticket.work.run(lane, self._news.set))

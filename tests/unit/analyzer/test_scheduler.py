@@ -98,17 +98,21 @@ class Job(Item, Generic[T]):
     does: Callable[[str], Awaitable[T]] = None  # type: ignore[assignment]  # always given
     helps: Callable[[str], Awaitable[None]] | None = None
     spare: int = 0
+    unfit: bool = False  # whoever helps fails
     call: Callable[[], None] = lambda: None
 
     async def run(self, lane: str, call: Callable[[], None]) -> T:
         self.call = call
         return await self.does(lane)
 
-    async def help(self, lane: str, leave: Callable[[], bool]) -> None:
+    async def help(self, lane: str, leave: Callable[[], bool]) -> bool:
         assert self.helps is not None
         while self.spare and not leave():
             self.spare -= 1
             await self.helps(lane)
+            if self.unfit:
+                return False
+        return True
 
 
 @pytest.fixture
@@ -240,6 +244,20 @@ async def test_a_helper_goes_when_a_game_comes() -> None:
         assert await scheduler.submit(Job("other", does=seven)) == 7
         assert jobs[0].spare > 0
         await told.get()  # and comes back
+
+
+async def test_a_helper_that_fails_comes_back_when_there_is_news() -> None:
+    async with helped(0) as (scheduler, jobs, told):
+        jobs[0].unfit, jobs[0].spare = True, 100
+        jobs[0].call()
+        await told.get()
+        for _ in range(10):  # turns of the loop in which it could come back
+            await asyncio.sleep(0)
+        assert told.empty()
+        jobs[0].call()
+        await told.get()
+        assert await scheduler.submit(Job("other", does=seven)) == 7
+        await told.get()
 
 
 async def test_a_helper_that_its_game_sends_away_serves_on() -> None:

@@ -42,7 +42,7 @@ class Game:
     def run(self, positions: int) -> asyncio.Task[None]:
         return asyncio.create_task(self.team.search_all("owner", range(positions), self.search, self._call))
 
-    def help(self, lane: str = "helper", leave: Callable[[], bool] = lambda: False) -> asyncio.Task[None]:
+    def help(self, lane: str = "helper", leave: Callable[[], bool] = lambda: False) -> asyncio.Task[bool]:
         return asyncio.create_task(self.team.help(lane, leave))
 
     def _call(self) -> None:
@@ -110,20 +110,51 @@ async def test_a_helper_that_is_stopped_in_the_middle_leaves_its_position_to_oth
     await running
 
 
-@pytest.mark.parametrize("error", [EngineFailed("three times"), LookupError("a defect")])
-async def test_a_helpers_failure_is_the_games(error: Exception) -> None:
+async def test_a_helper_whose_engines_fail_leaves_its_positions_to_the_owner() -> None:
     game = Game()
     running = game.run(5)
     await game.begun.get()
     helping = game.help()
     await game.begun.get()
-    game.finish(1, error)
+    game.finish(1, EngineFailed("three times"))
+    assert await helping is False
+    for position in (4, 3, 2, 1, 0):
+        game.finish(position)
+        if position:
+            assert await game.begun.get() == ("owner", position - 1, False)
+    await running
+    assert game.done == [4, 3, 2, 1, 0]
+
+
+async def test_a_position_that_kills_engines_fails_the_game_by_its_owner() -> None:
+    game = Game()
+    running = game.run(5)
+    await game.begun.get()
+    helping = game.help()
+    await game.begun.get()
+    game.finish(1, EngineFailed("three times"))
     await helping
+    for position in (4, 3, 2):
+        game.finish(position)
+        await game.begun.get()
+    game.finish(1, EngineFailed("three times more"))
+    with pytest.raises(EngineFailed, match="three times more"):
+        await running
+
+
+async def test_a_helpers_defect_is_the_games() -> None:
+    game = Game()
+    running = game.run(5)
+    await game.begun.get()
+    helping = game.help()
+    await game.begun.get()
+    game.finish(1, LookupError("a defect"))
+    assert await helping
     for position in (4, 3, 2, 1, 0):
         game.finish(position)
         if position:
             await game.begun.get()
-    with pytest.raises(type(error), match=str(error)):
+    with pytest.raises(LookupError, match="a defect"):
         await running
 
 
@@ -132,7 +163,7 @@ async def test_a_lane_without_an_engine_cannot_help_and_does_no_harm() -> None:
     running = game.run(5)
     await game.begun.get()
     game.has_engine = False
-    await game.help()
+    assert await game.help() is False
     running.cancel()
 
 

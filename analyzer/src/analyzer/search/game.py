@@ -97,9 +97,12 @@ class GameSearch:
         """Positions that one lane more would take over now."""
         return self._team.spare
 
-    async def help(self, lane: EngineLane, leave: Callable[[], bool]) -> None:
-        """Take a share of the positions under way: until there is no more to take, or `leave` says so."""
-        await self._team.help(lane, leave)
+    async def help(self, lane: EngineLane, leave: Callable[[], bool]) -> bool:
+        """Take a share of the positions under way: until there is no more to take, or `leave` says so.
+
+        False where the lane's engines failed.
+        """
+        return await self._team.help(lane, leave)
 
     # Passes
 

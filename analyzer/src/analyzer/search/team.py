@@ -30,7 +30,8 @@ class _Round(Generic[Lane]):
 class Team(Generic[Lane]):
     """`enter` has a lane take up the game; True where the lane had to forget another one for it.
 
-    A helper's failure is the game's: `search_all` raises it.
+    A helper's engines that fail are the lane's trouble: what it had goes to others, and where the position is
+    to blame, the owner's own search raises. Any other error of a helper's is a defect, and `search_all`'s.
     """
 
     def __init__(self, enter: Callable[[Lane], Awaitable[bool]]) -> None:
@@ -60,13 +61,16 @@ class Team(Generic[Lane]):
             await self._helper_left.wait()
             await _take_all(lane, work)
 
-    async def help(self, lane: Lane, leave: Callable[[], bool]) -> None:
-        """Take a share of the positions under way: until there is no more to take, or `leave` says so."""
+    async def help(self, lane: Lane, leave: Callable[[], bool]) -> bool:
+        """Take a share of the positions under way: until there is no more to take, or `leave` says so.
+
+        False where the lane's engines failed.
+        """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  what a coroutine runs in
         self._helpers.add(task)
         try:
-            await self._help(lane, leave)
+            return await self._help(lane, leave)
         finally:
             self._helpers.discard(task)
 
@@ -76,24 +80,28 @@ class Team(Generic[Lane]):
         for helper in self._helpers:
             helper.cancel()
 
-    async def _help(self, lane: Lane, leave: Callable[[], bool]) -> None:
+    async def _help(self, lane: Lane, leave: Callable[[], bool]) -> bool:
         if self._over:  # since the lane was called: its task begins a turn of the loop later
-            return
+            return True
         try:
             new = await self._enter(lane)
-        except EngineFailed as error:  # the lane's trouble, not the game's
+        except EngineFailed as error:
             log.warning("a lane cannot help", detail=str(error))
-            return
+            return False
         work = self._round
         if work is None:  # over
-            return
+            return True
         try:
             await _take_all(lane, work, leave, new=new)
+        except EngineFailed as error:
+            log.warning("a lane failed while it helped", detail=str(error))
+            return False
         except Exception as error:  # noqa: BLE001  whatever it is, search_all raises it
             self._failure = error
         finally:
             work.shares.leave(lane)
             self._helper_left.set()
+        return True
 
 
 async def _take_all(
