@@ -10,7 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_HEADER = re.compile(r'\[\s*(\w[\w+#=:-]*)\s+"(.*)"\s*\]\s*')
+_SPACE = re.compile(r"\s*")
+_HEADER = re.compile(r'\[\s*(\w[\w+#=:-]*)\s*"')  # up to its value
+_END = re.compile(r'"\s*\]')  # of a value
+_ESCAPED_END = re.compile(r'(?:[^"\\]++|\\.)*+("\s*\])')  # of one whose quotes are escaped, as they should be
+# What may stand behind a header: another one, a comment, or nothing more in the line.
+_NEXT = re.compile(rf"\s*(?:\Z|[;{{]|{_HEADER.pattern})")
 # Every alternative takes a run in one go, so that no text is scanned again and again.
 _TOKEN = re.compile(
     r"""
@@ -19,10 +24,10 @@ _TOKEN = re.compile(
   | (?P<line_comment>;[^\n]*|(?:(?<=\n)|\A)%[^\n]*)
   | (?P<open>\()
   | (?P<close>\))
-  | (?P<result>1-0|0-1|1/2-1/2|\*)(?=[\s;{]|\Z)
-  | (?P<number>\d++(?:\.++|(?=[\s{(;])|\Z)|\.++|…)
+  | (?P<result>1-0|0-1|1/2-1/2|½-½|\*)(?=[\s;{]|\Z)
+  | (?P<number>\d++(?:[.…]++|(?=[\s{(;])|\Z)|[.…]++)
   | (?P<nag>\$\d++|[!?]++|(?!--)[-+=/∓±∞⩲⩱□]++(?=[\s){]|\Z)|e\.p\.)
-  | (?P<move>[A-Za-z0@-][^\s!?$(){};.]*+)
+  | (?P<move>[A-Za-z0@-](?:[^\s!?$(){};.e]++|e(?!\.p\.))*+)
   | (?P<other>[{}\[]|[^\s(){}\[;]++)
     """,
     re.VERBOSE,
@@ -53,10 +58,13 @@ class Movetext:
 
 def read(text: str) -> Movetext:
     """Takes the game apart; raises MovetextError."""
-    headers, body = _headers(text.replace("\r\n", "\n").removeprefix("\ufeff"))
-    game = Movetext(headers, [])
+    text = text.removeprefix("\ufeff")
+    # Where there is no other end of lines, "\r" is one, as on Macs before 2001.
+    text = text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
+    game = Movetext([], [])
+    body = _headers(text, game)
     depth = 0
-    for kind, value in _tokens(body):
+    for kind, value in _tokens(text, body):
         if game.result and kind != "comment":
             raise MovetextError(f"more text behind the result {game.result}: send one game at a time")
         if value == "{":
@@ -74,25 +82,60 @@ def read(text: str) -> Movetext:
     return game
 
 
-def _headers(text: str) -> tuple[list[tuple[str, str]], str]:
-    """The headers at the beginning, and the rest."""
-    headers: list[tuple[str, str]] = []
-    lines = text.split("\n")
-    for at, line in enumerate(lines):
-        stripped = line.strip()
-        if not stripped or (stripped.startswith(("%", ";")) and not headers):
-            continue
-        if not stripped.startswith("["):
-            return headers, "\n".join(lines[at:])
-        match = _HEADER.fullmatch(stripped)
-        if match is None:
-            raise MovetextError(f"header line {at + 1} cannot be read: {stripped[:60]!r}")
-        headers.append((match[1], match[2]))
-    return headers, ""
+def _headers(text: str, game: Movetext) -> int:
+    """Takes the headers at the beginning, and the comments among them; where the rest begins."""
+    at = 0
+    while (at := _SPACE.match(text, at).end()) < len(text):  # type: ignore[union-attr]  # it always matches
+        if text[at] == "[":
+            at = _header(text, at, game)
+        elif text[at] in "%;":
+            at = _line_end(text, at)
+        elif text[at] == "{" and (close := text.find("}", at)) >= 0:
+            game.intro.append(text[at + 1 : close].strip())
+            at = close + 1
+        else:
+            break
+    return at
 
 
-def _tokens(body: str) -> Iterator[tuple[str, str]]:
-    for match in _TOKEN.finditer(body):
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
+
+
+def _header(text: str, at: int, game: Movetext) -> int:
+    """Takes one header; where it ends. A line may hold several, and quotes in a value may not be escaped.
+
+    What looks like a header behind a value is never taken for a part of it: a FEN would be lost so, and
+    another game be judged.
+    """
+    line_end = _line_end(text, at)
+    begin = _HEADER.match(text, at, line_end)
+    end = begin and _value_end(text, begin.end(), line_end)
+    if not begin or not end:
+        line = text.count("\n", 0, at) + 1
+        raise MovetextError(f"header line {line} cannot be read: {text[at:line_end].strip()[:60]!r}")
+    game.headers.append((begin[1], text[begin.end() : end[0]]))
+    return end[1]
+
+
+def _value_end(text: str, at: int, line_end: int) -> tuple[int, int] | None:
+    """Where the header's value which begins there ends, and where its bracket does."""
+    escaped = _ESCAPED_END.match(text, at, line_end)
+    if escaped and _NEXT.match(text, escaped.end(), line_end):
+        return escaped.start(1), escaped.end()
+    first = end = None
+    for end in _END.finditer(text, at, line_end):
+        first = first or end
+        if _NEXT.match(text, end.end(), line_end):
+            break
+    if not first or not end or _HEADER.search(text, first.end(), end.start()):
+        return None
+    return end.span()
+
+
+def _tokens(text: str, at: int) -> Iterator[tuple[str, str]]:
+    for match in _TOKEN.finditer(text, at):
         kind = match.lastgroup or ""
         if kind not in ("space", "line_comment"):
             yield kind, match[kind]
@@ -106,7 +149,7 @@ def _take(game: Movetext, kind: str, value: str) -> None:
         case "comment":
             (game.moves[-1].comments if game.moves else game.intro).append(value.strip())
         case "result":
-            game.result = value
+            game.result = value.replace("½", "1/2")
         case "other" if value == "[":
             raise MovetextError(f"a header among the moves {_after(game)}: send one game at a time")
         case "other":

@@ -83,10 +83,62 @@ def test_a_clock_that_cannot_be_says_nothing(clock: str, seconds: float | None) 
         "1.   e4\r\n e5\r\n\r\n2. Nf3\r\nNc6\r\n",
         "1. e4 1... e5 2. Nf3 2... Nc6",
         "1. e4 e5\n\n2. Nf3 Nc6\n",
+        '[Event "x"]\r[Site "y"]\r\r1. e4 e5 ; to the end 3. Qxh9\r2. Nf3 Nc6\r',
+        "1. e4 1…e5 2. Nf3 2… Nc6",
+        "1… e4 … e5 2.…Nf3 Nc6",
+        '; by hand\n[Event "x"]\n; among\n[Site "y"] ; behind\n% escaped\n[Date "z"]\n1. e4 e5 2. Nf3 Nc6',
+        '{one}\n[Event "x"] {two [Event "no"]\n[Site "no"]} [Site "y"]\n{three} 1. e4 e5 2. Nf3 Nc6',
+        '[Event "x"] 1. e4 e5 2. Nf3 Nc6',
+        '[Event "x"][Site"y"]1. e4 e5 2. Nf3 Nc6',
     ],
 )
 def test_ways_to_write_the_same_game(text: str) -> None:
     assert [move.uci for move in pgn.parse(text).moves] == ["e2e4", "e7e5", "g1f3", "b8c6"]
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ('[Event "x"] [Site "y"]', ("x", "y")),
+        ('[Event "x"][Site "y"]', ("x", "y")),
+        ('[ Event  "x" ] [\tSite "y"\t]  ', ("x", "y")),
+        ('[Event ""] [Site ""]', ("", "")),
+        (r'[Event "a \"b\" c"] [Site "\"y\""]', (r"a \"b\" c", r"\"y\"")),
+        ('[Event "a "b" c"] [Site ""y""]', ('a "b" c', '"y"')),  # not escaped
+        (r'[Event "x\\"] [Site "y\\"]', (r"x\\", r"y\\")),
+        ('[Event "C:\\"] [Site "D:\\"]', ("C:\\", "D:\\")),  # not escaped
+        (r'[Event "x\"] [Site \"y"]', (r"x\"] [Site \"y", "")),  # all of it escaped: one value
+        ('[Event "a [b] "c] d"] [Site "[y]"]', ('a [b] "c] d', "[y]")),
+        ('[Event "a "b"] c"] [Site "y"]', ('a "b"] c', "y")),
+    ],
+)
+def test_several_headers_in_one_line(line: str, values: tuple[str, str]) -> None:
+    game = pgn.parse(f"{line}\n\n1. e4 e5")
+    assert (game.header("Event"), game.header("Site")) == values
+
+
+@pytest.mark.parametrize("between", [" ", "", "\t", " ; no end of it\n", " {a comment} "])
+def test_a_position_is_not_lost_behind_another_header(between: str) -> None:
+    fen = "4k3/8/8/8/8/8/4q3/K7 b - - 5 40"
+    assert pgn.parse(f'[Event "x"]{between}[FEN "{fen}"]\n\n40... Kd7').start_fen == fen
+
+
+@pytest.mark.parametrize(
+    ("written", "moves"),
+    [
+        ("1. e4 c5 2. e5 d5 3. exd6e.p. exd6", "e5d6 e7d6"),
+        ("1. e4 c5 2. e5 d5 3. exd6 e.p. exd6", "e5d6 e7d6"),
+        ("1. e4 c5 2. e5 d5 3. e5xd6e.p.! exd6", "e5d6 e7d6"),
+        ("1. e4 c5 2. e5 d5 3. Ne2 Nc6", "g1e2 b8c6"),
+        ("1. e4 c5 2. e5 d5 3.Be2 e6", "f1e2 e7e6"),
+    ],
+)
+def test_en_passant_may_be_said(written: str, moves: str) -> None:
+    assert [move.uci for move in pgn.parse(written).moves[4:]] == moves.split()
+
+
+def test_a_draw_in_one_character_each() -> None:
+    assert pgn.parse("1. e4 e5 ½-½").result == "1/2-1/2"
 
 
 def test_a_position_with_black_to_move() -> None:
@@ -185,6 +237,9 @@ def test_draws_by_rule_at_the_end(text: str, drawn: bool) -> None:
         ("1. e4 1-0 [Event \"two\"]", Reason.INVALID_PGN, "one game at a time"),
         ('1. e4 e5\n\n[Event "two"]\n\n1. d4', Reason.INVALID_PGN, "one game at a time"),
         ("1. e4 1-0 1. d4", Reason.INVALID_PGN, "one game at a time"),
+        ('[A "x"] y [FEN "z"]\n\n1. e4', Reason.INVALID_PGN, "header line 1 cannot be read"),
+        ('[A "x"]\n[B "x"] [FEN \'z\']\n\n1. e4', Reason.INVALID_PGN, "header line 2 cannot be read: \"[FEN"),
+        ('[A "x"] {no end\n\n1. e4', Reason.INVALID_PGN, "not closed before the first move"),
         ('[White "x]\n\n1. e4', Reason.INVALID_PGN, "header line 1 cannot be read"),
         (with_fen("8/8/8/8/8/8/8/8 w - - 0 1", "1. e4"), Reason.INVALID_PGN, "no white king"),
         (with_fen("nonsense", "1. e4"), Reason.INVALID_PGN, "FEN header"),
@@ -226,6 +281,18 @@ HOSTILE = {
     "lines": "\n" * 250_000 + "1. e4",
     "quotes": "[A " + '" ' * 125_000,
     "headers": '[A "b"]\n' * 30_000 + "\n1. e4",
+    "headers in a line": '[A "b"]' * 30_000 + "\n1. e4",
+    "headers without an end": '[A "b" ' * 35_000,
+    "headers with half an end": '[A "b"] c ' * 25_000,
+    "ends of headers": '[A "' + '"] x' * 60_000,
+    "escaped quotes": '[A "' + '\\"]' * 80_000,
+    "names of headers": "[A " * 80_000,
+    "one long name": '[A ""] [' + "A" * 250_000,
+    "spaces in a header": '[A "' + '"  ' * 80_000 + "]",
+    "comments among headers": '{x} [A "b"] ; c\n' * 15_000 + "1. e4",
+    "lone escapes": "%" * 250_000,
+    "es": "1. e4 (" + "e" * 250_000,
+    "e.p.s": "1. e4 (" + "e.p." * 60_000,
     "dots": "1. e4 " + "." * 250_000,
     "stars": "1. e4 (" + "*" * 250_000 + ")",
     "comments": "1. e4 " + "{}" * 120_000,
