@@ -293,6 +293,33 @@ async def test_a_stopped_search_leaves_nothing_for_the_next(tmp_path: Path) -> N
         assert starts(tmp_path) == 1
 
 
+async def test_a_cancel_that_comes_with_the_answer_leaves_the_engine_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analyzer.engine.process._SETTLE", 0.5)
+    async with lane(scripted_engine(tmp_path, [["good"]])) as engine:
+        await engine.new_game(chess960=False)
+        search = asyncio.create_task(engine.search(position(), SHALLOW))
+        scan = EngineProcess._scan
+
+        def scan_and_cancel(process: EngineProcess) -> None:
+            """In the turn of the loop in which the answer comes, before the search can take it."""
+            waiter = process._waiter
+            scan(process)
+            if waiter is not None and waiter.done() and process._needle == b"bestmove":
+                search.cancel()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(EngineProcess, "_scan", scan_and_cancel)
+            with pytest.raises(asyncio.CancelledError):
+                await search
+        await engine.new_game(chess960=False)
+        found = await engine.search(position(moves="e2e4 e7e5"), SHALLOW)
+        assert found.line == ("a2a3",)
+        assert starts(tmp_path) == 1
+        assert "stop" not in commands(tmp_path)
+
+
 async def test_what_is_no_engine_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EngineDied, match=r"closed its output|exited with code 0"):
         await EngineProcess.start("/bin/true", hash_mb=1)

@@ -21,6 +21,7 @@ _HANDSHAKE = 20.0  # seconds for start-up: loading a network of 60 MB from a col
 _READY = 10.0  # seconds to forget a game: clearing a hash of 16 GB takes 4
 _SETTLE = 2.0  # seconds for an engine to obey `stop`; it looks at its input every few milliseconds
 _GOODBYE = 1.0  # seconds for an engine to obey `quit`
+_SEARCHED = b"bestmove"  # how the last line of a search begins
 _CHUNK = 65536  # bytes; a pipe holds no more
 _MAX_OUTPUT = 8 * 1024 * 1024  # bytes of one answer; ten minutes of Stockfish stay below 1 MB
 
@@ -96,13 +97,13 @@ class EngineProcess(asyncio.SubprocessProtocol):
         self._searching = True
         try:
             self._send(f"{position}\n{go}")
-            output = await self._expect(b"bestmove", deadline)
+            return await self._expect(_SEARCHED, deadline)
         except asyncio.CancelledError:
-            with contextlib.suppress(EngineDied):
-                self._send("stop")
+            # The answer may have come in the same turn of the loop: then there is nothing to stop.
+            if self._searching:
+                with contextlib.suppress(EngineDied):
+                    self._send("stop")
             raise
-        self._searching = False
-        return output
 
     async def close(self) -> None:
         """Ask it to leave, then make it."""
@@ -144,8 +145,7 @@ class EngineProcess(asyncio.SubprocessProtocol):
     async def _settle(self) -> None:
         """See a search that was stopped to its end."""
         if self._searching:
-            await self._expect(b"bestmove", _SETTLE)
-            self._searching = False
+            await self._expect(_SEARCHED, _SETTLE)
 
     def _send(self, command: str) -> None:
         if self._transport is None or self._gone.done():
@@ -181,6 +181,8 @@ class EngineProcess(asyncio.SubprocessProtocol):
             if at == 0 or self._buffer[at - 1] == ord("\n"):
                 answer = bytes(self._buffer[: end + 1])
                 del self._buffer[: end + 1]
+                if self._needle == _SEARCHED:
+                    self._searching = False
                 self._waiter.set_result(answer)
                 return
             self._scanned = end
