@@ -6,7 +6,8 @@ import re
 
 from analyzer.pgn import ParsedGame
 
-_TIME_CONTROL = re.compile(r"(\d+)(?:\+(\d+(?:\.\d+)?))?")  # "600", "180+2": seconds
+# "600", "180+2": seconds. At most eight digits, three years; more is nobody's, and may be beyond any float.
+_TIME_CONTROL = re.compile(r"(\d{1,8})(?:\+(\d{1,8}(?:\.\d{1,9})?))?")
 _ROUNDING = 1.0  # seconds: lichess cuts the clocks in a PGN to whole ones
 
 

@@ -19,6 +19,7 @@ from analyzer.pgn import ParsedGame
 _LONGEST = 36
 _ECO = re.compile(r"[A-E]\d\d")
 _URL_MOVES = re.compile(r"-\d+\.|\.\.\.")  # chess.com appends moves to the name: "Italian-Game-3...Bc5-4.c3"
+_NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f]")  # what %00 may hide; Postgres takes no text with a NUL
 _UNKNOWN = {"", "?", "-"}
 
 
@@ -82,7 +83,7 @@ def _name_from_url(url: str) -> str:
     _, found, slug = url.partition("/openings/")
     if not found:
         return ""
-    words = unquote(_URL_MOVES.split(slug)[0]).replace("-", " ").split()
+    words = _NOT_SHOWN.sub(" ", unquote(_URL_MOVES.split(slug)[0])).replace("-", " ").split()
     return " ".join(_with_apostrophe().get(word, word) for word in words)
 
 

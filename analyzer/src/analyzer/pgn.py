@@ -30,6 +30,9 @@ _DROP = re.compile(r"[PNBRQK]?@[a-h][1-8]")
 # At most four digits of hours, over a year: the longest clocks are days for each move (14 on chess.com and
 # lichess), or months where they are saved up. More is nobody's time, and breaks the wire's Duration.
 _CLOCK = re.compile(r"\[%clk\s+(\d{1,4}):(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)\s*\]")
+# Of a FEN's counters: no game is longer than 8,849 moves, as 75 moves without progress are a draw. Engines
+# read them into 32 bits, and the number of every move is written.
+_MAX_COUNT = 9_999
 _NULL_MOVES = {"--", "Z0", "0000", "@@@@"}
 # Tolerated in a FEN and mended: they change nothing that can be played.
 _MENDED = chess.STATUS_BAD_CASTLING_RIGHTS | chess.STATUS_INVALID_EP_SQUARE
@@ -143,7 +146,10 @@ def _start(fen: str, *, chess960: bool) -> chess.Board:
     try:
         board = chess.Board(fen, chess960=chess960)
     except ValueError as error:
-        raise UnplayableGame(Reason.INVALID_PGN, f"FEN header: {error}") from None
+        raise UnplayableGame(Reason.INVALID_PGN, f"FEN header: {str(error)[:150]}") from None
+    if max(board.halfmove_clock, board.fullmove_number) > _MAX_COUNT:
+        message = f"FEN header: the half-move clock or the move number is beyond {_MAX_COUNT:,}"
+        raise UnplayableGame(Reason.INVALID_PGN, message)
     # Some sites leave out the Variant header: castling rights of a rook elsewhere than on a or h say it too.
     board.chess960 = board.chess960 or board.has_chess960_castling_rights()
     status = board.status() & ~_MENDED

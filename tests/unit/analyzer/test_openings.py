@@ -85,6 +85,7 @@ PIANISSIMO = "e4 e5 Nf3 Nc6 Bc4 Bc5 d3"
             {"ECO": "C20", "ECOUrl": CHESS_COM + "Kings-Pawn-Opening-Leonardis-Variation"},
             Opening("C20", "King's Pawn Opening Leonardis Variation", 7),
         ),
+        ({"ECOUrl": CHESS_COM + "Foo%00Bar%0a"}, Opening("C50", "Foo Bar", 7)),
         ({"ECOUrl": CHESS_COM + "Four-Knights-Game...4.d3"}, Opening("C50", "Four Knights Game", 7)),
         # the table says what the headers do not
         ({"ECO": "C54"}, Opening("C54", "Italian Game: Giuoco Pianissimo", 7)),

@@ -244,6 +244,9 @@ def test_draws_by_rule_at_the_end(text: str, drawn: bool) -> None:
         (with_fen("8/8/8/8/8/8/8/8 w - - 0 1", "1. e4"), Reason.INVALID_PGN, "no white king"),
         (with_fen("nonsense", "1. e4"), Reason.INVALID_PGN, "FEN header"),
         (with_fen("kK6/8/8/8/8/8/8/8 w - - 0 1", "1. Kc8"), Reason.INVALID_PGN, "no legal position"),
+        (with_fen("kr6/8/8/8/8/8/8/K7 w - - 10000 1", "1. Ka2"), Reason.INVALID_PGN, "is beyond 9,999"),
+        (with_fen(f"kr6/8/8/8/8/8/8/K7 w - - 0 {'9' * 4000}", "1. Ka2"), Reason.INVALID_PGN, "is beyond"),
+        (with_fen(f"kr6/8/8/8/8/8/8/K7 w - - 0 {'9' * 5000}", "1. Ka2"), Reason.INVALID_PGN, "invalid full"),
         ('[Variant "Crazyhouse"]\n\n1. e4', Reason.UNSUPPORTED_VARIANT, "'Crazyhouse'"),
         ('[Variant "King of the Hill"]\n\n1. e4', Reason.UNSUPPORTED_VARIANT, "chess960"),
         ("1. e4 d5 2. exd5 Qxd5 3. P@c4", Reason.UNSUPPORTED_VARIANT, "3.P@c4: a piece is dropped"),
@@ -256,6 +259,7 @@ def test_what_is_not_taken_says_why_and_where(text: str, reason: Reason, says: s
     error = failure(text)
     assert error.reason is reason
     assert says in error.message
+    assert len(error.message) < 200
 
 
 def test_ten_megabytes_are_refused_at_once() -> None:
