@@ -67,7 +67,7 @@ def read(text: str) -> Movetext:
     for kind, value in _tokens(text, body):
         if game.result and kind != "comment":
             raise MovetextError(f"more text behind the result {game.result}: send one game at a time")
-        if value == "{":
+        if kind == "other" and value == "{":
             raise MovetextError(f"a comment is not closed {_after(game)}")
         if kind == "open":
             depth += 1

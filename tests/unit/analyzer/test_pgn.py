@@ -77,6 +77,7 @@ def test_a_clock_that_cannot_be_says_nothing(clock: str, seconds: float | None) 
         "\ufeff1. e4 e5 2. Nf3 Nc6 1/2-1/2",
         "1. e4! e5?! $6 2. Nf3!! +/= Nc6 = *",
         "1. e4 {a (strange) comment; with $1 [%eval 0.3]} e5 ; to the end 3. Qxh9\n2. Nf3 Nc6",
+        "1. e4 {{} e5 {({)} 2. Nf3 (2. d4 {{}) 2... Nc6",
         "% an escaped line\n1. e4 e5\n% 2. Qh5\n2. Nf3 Nc6",
         "1. e4 (1. d4 d5 (1... Nf6 {)} 2. c4) 2. c4) 1... e5 2. Nf3 (2. nonsense Qxh9) 2... Nc6",
         "1. e2e4 e7-e5 2. Ng1f3 Nb8-c6",
