@@ -37,6 +37,7 @@ _REMARK = re.compile(
     r"|\b(?:Great|Brilliant) \([^()]{0,80}\)\."
     r"|\([^()]{0,20} → [^()]{0,20}\) [A-Z][a-z ]{0,40}\.(?: \S{2,12} was best\.)?"
 )
+_READ = {"Variant", "FEN", "SetUp"}  # headers that say how the moves are to be read
 _ESCAPED = re.compile(r'\\(["\\])')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -50,16 +51,18 @@ def annotated_pgn(report: GameReport) -> str:
 def _headers(report: GameReport) -> Iterator[tuple[str, str]]:
     """The source's, with whatever was not escaped in them, and those without which the moves cannot be read.
 
-    One with other than letters in its name is left out: lichess refuses a game for it.
+    One with other than letters in its name is left out: lichess refuses a game for it. So is what the moves
+    were not read by: an empty FEN, behind which python-chess finds no game, or the first one of two.
     """
     game = report.game
     for name, value in game.headers:
-        if name.isascii() and name.isalpha() and (name, value) != ("Variant", ""):
+        read = name not in _READ or (value.strip() and value == game.header(name))
+        if name.isascii() and name.isalpha() and read:
             text = _CONTROL.sub(" ", _ESCAPED.sub(r"\1", value))
             yield name, text.replace("\\", "\\\\").replace('"', '\\"')
-    if game.chess960 and not game.header("Variant"):
+    if game.chess960 and not game.header("Variant").strip():
         yield "Variant", "Chess960"
-    if game.header("FEN") and not game.header("SetUp"):
+    if game.header("FEN").strip() and not game.header("SetUp").strip():
         yield "SetUp", "1"
 
 

@@ -104,7 +104,7 @@ def parse(pgn: str) -> ParsedGame:
         raise UnplayableGame(Reason.INVALID_PGN, str(error)) from None
     headers = dict(text.headers)
     chess960 = _is_chess960(headers.get("Variant", ""))
-    board = _start(headers.get("FEN", ""), chess960=chess960)
+    board = _start(headers.get("FEN", "").strip(), chess960=chess960)
     if not text.moves:
         raise UnplayableGame(Reason.EMPTY_GAME, "the game has no moves")
     if len(text.moves) > MAX_PLIES:

@@ -114,6 +114,23 @@ def test_odd_headers(line: str, written: str) -> None:
     assert read_back(text).headers["Event"] == "x"
 
 
+@pytest.mark.parametrize("name", ["FEN", "Variant", "SetUp"])
+@pytest.mark.parametrize("value", ["", " "])
+def test_headers_that_say_nothing_do_not_hide_the_game(name: str, value: str) -> None:
+    text = annotated(f'[Event "x"]\n[{name} "{value}"]\n\n1. e4 e5')
+    assert text.startswith('[Event "x"]\n\n1. e4 ')
+    assert [node.san() for node in read_back(text).mainline()] == ["e4", "e5"]
+
+
+def test_of_two_positions_the_one_that_was_played_from_stays() -> None:
+    fens = ("4k3/8/8/8/8/8/8/4K2R w - - 0 1", chess.STARTING_FEN)
+    text = annotated("".join(f'[FEN "{fen}"]\n' for fen in fens) + "\n1. e4")
+    assert text.count("[FEN ") == 1
+    assert read_back(text).board().fen() == chess.STARTING_FEN
+    text = annotated(f'[FEN "{fens[0]}"]\n[FEN ""]\n\n1. e4')
+    assert "FEN" not in text
+
+
 @pytest.mark.parametrize("castles", ["O-O", "O-O-O"])
 @pytest.mark.parametrize("header", ["", '[Variant "Chess960"]\n'])
 def test_chess960_says_so(castles: str, header: str) -> None:
