@@ -111,7 +111,8 @@ def _pieces(words: list[str]) -> list[str]:
 
 def _kept(move: MoveReport, spent: float | None) -> str:
     """The source's comment without what an earlier analysis, or this one, says."""
-    comment = _REMARK.sub("", _EVAL.sub("", move.move.comment))
+    comment = " ".join(move.move.comment.split())  # a long one was wrapped, in the middle of a remark too
+    comment = _REMARK.sub("", _EVAL.sub("", comment))
     return comment if spent is None else _SPENT.sub("", comment)
 
 

@@ -21,7 +21,7 @@ from analyzer.pgn import ParsedGame
 from analyzer.report import GameReport
 from analyzer.scores import Centipawns, Checkmate, MateIn, Score
 from analyzer.verdicts import ERRORS, Judgement
-from tests.unit.analyzer.test_pgn import random_game, with_fen
+from tests.unit.analyzer.test_pgn import CHESS_COM, random_game, with_fen
 from tests.unit.analyzer.test_report import fools_mate, searched
 
 # As scalachess's Parser.scala has it, stricter than python-chess: letters in the name, \ only before \ and ".
@@ -196,6 +196,18 @@ def test_remarks_of_lichess_give_way_to_ours() -> None:
     assert annotated(text) == (
         "\n1. e4 { [%eval 0.00] } 1... e5 { [%eval 0.00] } 2. Nf3 { [%eval 0.00] [%clk 0:01:00] mine } *\n"
     )
+
+
+def test_a_remark_that_was_wrapped_in_a_long_comment_is_not_doubled() -> None:
+    made = fools_mate()
+    evaluations = [made.moves[0].before, *(move.after for move in made.moves)]
+    wrapped = 0
+    for before in range(60):  # so that the line ends at every place of the remark
+        text = CHESS_COM.replace("0:03:01]", f"0:03:01] {'x' * before}")
+        once = annotated(text.replace("0:02:58.1]", f"0:02:58.1] {'word ' * 40}"), evaluations)
+        wrapped += "Blunder (-0.50 to mate in 1 for Black). e3 was best." not in once
+        assert annotated(once, evaluations) == once
+    assert wrapped > 10
 
 
 def random_score(chooser: random.Random) -> Score:
