@@ -88,7 +88,8 @@ def _movetext(report: GameReport) -> Iterator[str]:
 
 def _comment(*parts: str) -> list[str]:
     """One comment of the parts that say something; none where none does. In pieces if too long for a line."""
-    words = " ".join(parts).replace("{", "(").split()
+    # Neither may stand in one: a } comes from a comment that had the rest of its line.
+    words = " ".join(parts).replace("{", "(").replace("}", ")").split()
     if not words:
         return []
     whole = f"{{ {' '.join(words)} }}"

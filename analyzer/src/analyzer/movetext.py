@@ -21,12 +21,13 @@ _TOKEN = re.compile(
     r"""
     (?P<space>\s+)
   | \{(?P<comment>[^}]*)\}
-  | (?P<line_comment>;[^\n]*|(?:(?<=\n)|\A)%[^\n]*)
+  | ;(?P<line_comment>[^\n]*)
+  | (?P<escaped>(?:(?<=\n)|\A)%[^\n]*)
   | (?P<open>\()
   | (?P<close>\))
   | (?P<result>1-0|0-1|1/2-1/2|½-½|\*)(?=[\s;{]|\Z)
   | (?P<number>\d++(?:[.…]++|(?=[\s{(;])|\Z)|[.…]++)
-  | (?P<nag>\$\d++|[!?]++|(?!--)[-+=/∓±∞⩲⩱□]++(?=[\s){]|\Z)|e\.p\.)
+  | (?P<nag>\$\d++|[!?]++|(?!--)[-+=/∓±∞⩲⩱□]++(?=[\s){;]|\Z)|e\.p\.)
   | (?P<move>[A-Za-z0@-](?:[^\s!?$(){};.e]++|e(?!\.p\.))*+)
   | (?P<other>[{}\[]|[^\s(){}\[;]++)
     """,
@@ -88,8 +89,11 @@ def _headers(text: str, game: Movetext) -> int:
     while (at := _SPACE.match(text, at).end()) < len(text):  # type: ignore[union-attr]  # it always matches
         if text[at] == "[":
             at = _header(text, at, game)
-        elif text[at] in "%;":
+        elif text[at] == "%":
             at = _line_end(text, at)
+        elif text[at] == ";":
+            begin, at = at + 1, _line_end(text, at)
+            game.intro.append(text[begin:at].strip())
         elif text[at] == "{" and (close := text.find("}", at)) >= 0:
             game.intro.append(text[at + 1 : close].strip())
             at = close + 1
@@ -137,8 +141,8 @@ def _value_end(text: str, at: int, line_end: int) -> tuple[int, int] | None:
 def _tokens(text: str, at: int) -> Iterator[tuple[str, str]]:
     for match in _TOKEN.finditer(text, at):
         kind = match.lastgroup or ""
-        if kind not in ("space", "line_comment"):
-            yield kind, match[kind]
+        if kind not in ("space", "escaped"):
+            yield ("comment" if kind == "line_comment" else kind), match[kind]
 
 
 def _take(game: Movetext, kind: str, value: str) -> None:

@@ -179,6 +179,20 @@ HOSTILE = {
 }
 
 
+def test_comments_to_the_end_of_the_line_stay_and_escaped_lines_do_not() -> None:
+    text = annotated(
+        '; by {hand}\n[Event "x"] ; then\n% escaped 1\n{so}\n\n'
+        "1. e4 ;[%clk 0:01:00] good } (not) bad\n% escaped 2\ne5 (1... c5 ; no\n) ; last\n* ; behind"
+    )
+    assert text == (
+        '[Event "x"]\n\n{ by (hand) then so } 1. e4 '
+        "{ [%eval 0.00] [%clk 0:01:00] good ) (not) bad } 1... e5\n"
+        "{ [%eval 0.00] last behind } *\n"
+    )
+    assert read_back(text).next().clock() == 60  # type: ignore[union-attr]  # there is a move
+    assert annotated(text) == text
+
+
 @pytest.mark.parametrize("comment", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_comments_take_no_time(comment: str) -> None:
     started = time.process_time()

@@ -83,6 +83,7 @@ def test_a_clock_that_cannot_be_says_nothing(clock: str, seconds: float | None) 
         "1. e2e4 e7-e5 2. Ng1f3 Nb8-c6",
         "1.   e4\r\n e5\r\n\r\n2. Nf3\r\nNc6\r\n",
         "1. e4 1... e5 2. Nf3 2... Nc6",
+        "1. e4; none\ne5 +/-; so\n2. Nf3;Qxh9\nNc6 1/2-1/2;",
         "1. e4 e5\n\n2. Nf3 Nc6\n",
         '[Event "x"]\r[Site "y"]\r\r1. e4 e5 ; to the end 3. Qxh9\r2. Nf3 Nc6\r',
         "1. e4 1…e5 2. Nf3 2… Nc6",
@@ -300,6 +301,7 @@ HOSTILE = {
     "e.p.s": "1. e4 (" + "e.p." * 60_000,
     "dots": "1. e4 " + "." * 250_000,
     "stars": "1. e4 (" + "*" * 250_000 + ")",
+    "line comments": "1. e4 " + ";\n" * 120_000,
     "comments": "1. e4 " + "{}" * 120_000,
     "nags": "1. e4 " + "$1" * 120_000,
 }
