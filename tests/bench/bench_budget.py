@@ -15,13 +15,13 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from analyzer.engine.discovery import find_stockfish
 from analyzer.search.budget import Preset
 from rookify.analysis.v1 import analysis_pb2 as pb
 from tests.bench import curve, oracle, reference, ways
 from tests.bench.agreement import by_chance, compare, intervals, total
 from tests.bench.reference import ReferenceGame
 from tests.bench.results import report
+from tests.support.searching import find_stockfish
 
 PRESETS = {
     Preset.FAST.value: pb.SearchBudget.PRESET_FAST,

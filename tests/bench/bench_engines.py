@@ -19,7 +19,6 @@ import asyncio
 import time
 
 from analyzer.app import Analyzer
-from analyzer.engine.discovery import find_stockfish
 from analyzer.search.budget import Preset
 from analyzer.settings import Settings
 from rookify.analysis.v1 import analysis_pb2 as pb
@@ -28,6 +27,7 @@ from tests.bench.bench_sync import Figures, bare, engine_seconds, pgns, recorded
 from tests.bench.parts import percentile
 from tests.bench.results import report
 from tests.support.analysis_client import analysis_stream
+from tests.support.searching import find_stockfish
 
 PRESETS = {
     Preset.FAST: pb.SearchBudget.PRESET_FAST,

@@ -19,16 +19,15 @@ import time
 from collections.abc import Awaitable, Callable
 
 from analyzer import convert, report
-from analyzer.engine.discovery import find_stockfish
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.engine.request import Limit, Position
 from analyzer.pgn import ParsedGame, parse
 from analyzer.search.budget import Preset, plan
 from analyzer.search.cache import PositionCache
-from analyzer.search.game import search_game
 from servicekit import logs
 from tests.bench.bench_sync import pgns
 from tests.bench.results import report as show
+from tests.support.searching import find_stockfish, search_game
 
 LIMIT = 0.02  # seconds per million nodes
 

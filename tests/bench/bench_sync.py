@@ -28,13 +28,11 @@ from unittest.mock import patch
 import psutil
 from google.type import date_pb2
 
-from analyzer.engine import discovery
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.engine.process import EngineProcess
 from analyzer.pgn import ParsedGame, parse
 from analyzer.search.budget import Preset, plan
 from analyzer.search.cache import PositionCache
-from analyzer.search.game import search_game
 from orchestrator.service.words import PRESETS
 from rookify.sync.v1 import sync_pb2 as pb
 from tests.bench.results import report
@@ -43,6 +41,7 @@ from tests.support import real_games
 from tests.support.orchestrator import PLAYER
 from tests.support.platforms.__main__ import SHIPPED
 from tests.support.postgres import reachable_folder
+from tests.support.searching import find_stockfish, search_game
 from tests.support.system import platforms, rookify_up
 
 Commands = list[tuple[str, str]]  # of one game: (position, go) of each search
@@ -200,7 +199,7 @@ async def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--preset", default="fast", choices=["fast", "standard", "deep"])
     options = parser.parse_args()
-    engine = discovery.find_stockfish()
+    engine = find_stockfish()
     commands = await recorded(pgns(options.games), Preset(options.preset), engine, options.workers)
     runs = [
         await asyncio.to_thread(bare, commands, engine, options.workers),

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 
 from analyzer import pgn, report
-from analyzer.engine.discovery import find_stockfish
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.report import GameReport, MoveReport
 from analyzer.search.budget import PRESETS, Preset
@@ -25,6 +24,7 @@ from analyzer.verdicts import ERRORS, Judgement
 from servicekit import logs
 from tests.bench import results
 from tests.bench.bench_sync import pgns
+from tests.support.searching import find_stockfish
 
 _ROUNDS = 3  # the fastest counts: the others had company
 

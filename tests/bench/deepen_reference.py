@@ -15,7 +15,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from analyzer.engine.discovery import find_stockfish
 from analyzer.scores import Centipawns
 from analyzer.search.unsearched import over
 from analyzer.verdicts import THRESHOLDS, chance_lost
@@ -23,6 +22,7 @@ from tests.bench import reference
 from tests.bench.agreement import Judged
 from tests.bench.make_reference import as_told, write_games
 from tests.bench.ways import BareEngine, on_engines, positions
+from tests.support.searching import find_stockfish
 
 
 def doubtful(move: Judged, within: float) -> bool:

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analyzer.engine.discovery import find_stockfish
 from analyzer.scores import Centipawns, MateIn, Score, flipped
 from tests.bench import reference
 from tests.bench.ways import BareEngine, on_engines, positions
+from tests.support.searching import find_stockfish
 
 
 def searched(process: BareEngine, game: reference.ReferenceGame, nodes: int) -> list[dict[str, Any]]:

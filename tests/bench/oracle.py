@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from unittest.mock import patch
 
-from analyzer.engine.discovery import find_stockfish
 from analyzer.engine.lane import EngineLane
 from analyzer.evaluation import Evaluation
 from analyzer.search import game as search
@@ -19,6 +18,7 @@ from analyzer.search.budget import Pass, Preset, plan
 from tests.bench.agreement import Judged
 from tests.bench.reference import ReferenceGame
 from tests.bench.ways import Run, longest_first, on_lanes
+from tests.support.searching import find_stockfish, search_game
 
 
 async def told(games: Sequence[ReferenceGame], preset: Preset, workers: int) -> Run:
@@ -40,7 +40,7 @@ async def told(games: Sequence[ReferenceGame], preset: Preset, workers: int) -> 
     runs: dict[int, search.SearchedGame] = {}
 
     async def one(lane: EngineLane, index: int) -> None:
-        runs[index] = await search.search_game(lane, games[index].game, plan(preset), {})
+        runs[index] = await search_game(lane, games[index].game, plan(preset), {})
 
     began = time.monotonic()
     with patch.object(search, "to_deepen", wrong):

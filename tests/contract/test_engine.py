@@ -17,7 +17,7 @@ import pytest
 
 from analyzer.engine import output
 from analyzer.engine.choice import fastest
-from analyzer.engine.discovery import find_all, find_stockfish
+from analyzer.engine.discovery import find_all
 from analyzer.engine.errors import EngineDied, EngineError, EngineFailed, EngineHung, EngineNonsense
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.engine.process import EngineProcess
@@ -26,6 +26,7 @@ from analyzer.scores import Centipawns, MateIn
 from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError
 from tests.support.scripted_engine import Behavior, commands, scripted_engine, starts
+from tests.support.searching import find_stockfish
 
 STOCKFISH = find_stockfish()
 SHALLOW = Limit(depth=8, nodes=100_000)
@@ -335,7 +336,7 @@ async def test_what_is_no_engine_is_found_out(tmp_path: Path, monkeypatch: pytes
 
 def test_a_named_stockfish_must_be_there() -> None:
     with pytest.raises(ConfigurationError, match=r"ROOKIFY_STOCKFISH=/no/such.*apt-get install stockfish"):
-        find_stockfish("/no/such")
+        find_all("/no/such")
 
 
 def test_of_several_those_that_are_there_are_found_each_once(tmp_path: Path) -> None:
@@ -343,14 +344,13 @@ def test_of_several_those_that_are_there_are_found_each_once(tmp_path: Path) -> 
     link.symlink_to(STOCKFISH)
     setting = os.pathsep.join(["/no/such", STOCKFISH, "/bin/true", str(link)])
     assert find_all(setting) == [STOCKFISH, "/bin/true"]
-    assert find_stockfish(setting) == STOCKFISH
 
 
 def test_nothing_installed_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("analyzer.engine.discovery.USUAL_PLACES", ())
     with pytest.raises(ConfigurationError, match=r"was not found.*brew install stockfish.*ROOKIFY_STOCKFISH"):
-        find_stockfish()
+        find_all()
 
 
 # Which of several

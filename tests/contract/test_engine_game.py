@@ -14,7 +14,6 @@ import pytest
 
 from analyzer import pgn, report
 from analyzer.annotate import annotated_pgn
-from analyzer.engine.discovery import find_stockfish
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.engine.request import Limit
 from analyzer.evaluation import Evaluation, Source
@@ -22,9 +21,10 @@ from analyzer.scheduler import Scheduler
 from analyzer.scores import Centipawns, Checkmate, MateIn
 from analyzer.search.budget import Pass, Plan, Preset, plan
 from analyzer.search.cache import PositionCache
-from analyzer.search.game import GameSearch, SearchedGame, search_game
+from analyzer.search.game import GameSearch, SearchedGame
 from analyzer.verdicts import ERRORS
 from tests.support.scripted_engine import commands, scripted_engine
+from tests.support.searching import find_stockfish, search_game
 
 ONCE: Plan = (Pass(Limit(depth=9, nodes=1000)),)
 START = f"position fen {chess.STARTING_FEN}"

@@ -10,13 +10,12 @@ import pytest
 
 from analyzer import pgn, report
 from analyzer.annotate import annotated_pgn
-from analyzer.engine.discovery import find_stockfish
 from analyzer.engine.lane import EngineConfig, EngineLane
 from analyzer.report import GameReport
 from analyzer.scores import Centipawns, Checkmate, MateIn
 from analyzer.search.budget import Preset, plan
-from analyzer.search.game import search_game
 from analyzer.verdicts import ERRORS, Judgement
+from tests.support.searching import find_stockfish, search_game
 
 Analyze = Callable[..., Awaitable[GameReport]]
 

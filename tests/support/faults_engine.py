@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from analyzer.engine.discovery import find_stockfish
 from orchestrator.local.processes import alive
+from tests.support.searching import find_stockfish
 
 Trouble = Literal[
     "garbage",  # bytes that are no UCI, then a best move without a score

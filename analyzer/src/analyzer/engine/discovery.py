@@ -18,11 +18,6 @@ USUAL_PLACES = (
 )
 
 
-def find_stockfish(setting: str = "") -> str:
-    """The first that is there. Raises as `find_all` does."""
-    return find_all(setting)[0]
-
-
 def find_all(setting: str = "") -> list[str]:
     """The paths of all engines that are there, each once. Raises ConfigurationError that says what to do."""
     named = [candidate for candidate in setting.split(os.pathsep) if candidate]

@@ -227,15 +227,3 @@ class GameSearch:
         self._second_nodes += found.nodes
         evaluation = replace(evaluation, second=found.score, nodes=evaluation.nodes + found.nodes)
         self._keep(ply, self._steps.get(ply, len(self._plan) - 1), evaluation)
-
-
-async def search_game(
-    lane: EngineLane,
-    game: ParsedGame,
-    plan: Plan,
-    known: Mapping[int, Evaluation],
-    on_progress: Progress = lambda _done, _total: None,
-    cache: PositionCache | None = None,
-) -> SearchedGame:
-    """A game on one lane alone."""
-    return await GameSearch(game, plan, known, cache=cache, on_progress=on_progress).run(lane)
