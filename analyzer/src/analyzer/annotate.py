@@ -68,7 +68,7 @@ def _headers(report: GameReport) -> Iterator[tuple[str, str]]:
 
 def _movetext(report: GameReport) -> Iterator[str]:
     game = report.game
-    result = game.result or game.header("Result") or "*"
+    result = game.result or game.header("Result").replace("½", "1/2")
     yield from _comment(game.intro)
     interrupted = True  # the move number must be said again: at the start, and after comments or variations
     for board, move, spent in zip(game.boards, report.moves, seconds_spent(game), strict=False):

@@ -114,6 +114,14 @@ def test_odd_headers(line: str, written: str) -> None:
     assert read_back(text).headers["Event"] == "x"
 
 
+@pytest.mark.parametrize(
+    ("header", "end"),
+    [("½-½", "1/2-1/2"), ("1/2-1/2", "1/2-1/2"), ("0-1", "0-1"), ("?", "*"), ("", "*")],
+)
+def test_a_result_that_stands_in_the_headers_only(header: str, end: str) -> None:
+    assert annotated(f'[Result "{header}"]\n\n1. e4').endswith(f" }} {end}\n")
+
+
 @pytest.mark.parametrize("name", ["FEN", "Variant", "SetUp"])
 @pytest.mark.parametrize("value", ["", " "])
 def test_headers_that_say_nothing_do_not_hide_the_game(name: str, value: str) -> None:
