@@ -119,6 +119,21 @@ def test_several_headers_in_one_line(line: str, values: tuple[str, str]) -> None
     assert (game.header("Event"), game.header("Site")) == values
 
 
+@given(
+    st.lists(
+        st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\n\0"))
+        | st.text(alphabet='[]"\\{};% AFEN', max_size=30),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_escaped_values_are_read_as_they_are(values: list[str]) -> None:
+    escaped = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    line = "".join(f'[A{place} "{value}"]' for place, value in enumerate(escaped))
+    game = pgn.parse(f"{line}\n\n1. e4")
+    assert [value for _, value in game.headers] == escaped
+
+
 @pytest.mark.parametrize("between", [" ", "", "\t", " ; no end of it\n", " {a comment} "])
 def test_a_position_is_not_lost_behind_another_header(between: str) -> None:
     fen = "4k3/8/8/8/8/8/4q3/K7 b - - 5 40"
