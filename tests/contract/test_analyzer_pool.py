@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol, Self
@@ -17,7 +17,6 @@ from structlog.testing import capture_logs
 from orchestrator.analyzers import pool as pool_module
 from orchestrator.analyzers.base import AnalyzedGame, FailedGame, GameOutcome, GameToAnalyze, KnownPly
 from orchestrator.analyzers.pool import MAX_LOSSES, MAX_TRIES, AnalyzerPool
-from orchestrator.analyzers.stream import AnalyzerStream
 from rookify.analysis.v1 import analysis_pb2 as pb
 from servicekit.backoff import Backoff
 from tests.support.scripted_analyzer import ScriptedAnalyzer, analyzed, failed
@@ -286,27 +285,6 @@ async def test_games_wait_until_there_is_an_analyzer() -> None:
         waiting = await pool.submit(game())
         async with ScriptedAnalyzer(listen=listen):
             assert isinstance(await waiting, AnalyzedGame)
-
-
-async def test_a_stream_that_breaks_as_the_pool_stops_does_not_keep_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    opened = asyncio.Event()
-
-    async def breaks(_stream: AnalyzerStream) -> None:
-        opened.set()
-        with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
-
-    monkeypatch.setattr(AnalyzerStream, "run", breaks)
-    pool = AnalyzerPool("127.0.0.1:1", resolve_interval=timedelta(seconds=9), silence=timedelta(seconds=9))
-    running = asyncio.create_task(pool.run())
-    await opened.wait()
-    running.cancel()
-    done, _ = await asyncio.wait({running}, timeout=5)
-    running.cancel()
-    assert done
 
 
 async def test_cancelling_a_job_takes_its_games_back_and_no_others() -> None:

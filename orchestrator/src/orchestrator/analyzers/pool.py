@@ -255,10 +255,6 @@ class AnalyzerPool:
                     log.warning("analyzer lost its games", analyzer=address, games=len(stream.outstanding))
                 self._lost(stream)
                 self._deal()  # what avoided another analyzer may have been waiting for this one
-            if (keeper := asyncio.current_task()) is not None and keeper.cancelling():
-                # Before Python 3.13 a TaskGroup forgets that it is cancelled where its body fails meanwhile:
-                # a stream that breaks as the pool stops would be opened again, for ever.
-                raise asyncio.CancelledError
             if trouble and trouble != told:
                 log.warning("analyzer cannot be reached", analyzer=address, error=trouble)
             told = trouble

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from orchestrator.domain import SyncStatus
 from orchestrator.store.rows import SyncJob
 
-# What a player reads for each reason of the analysis contract.
+# What a player reads for each reason of the analysis contract, and of the analyzers' pool.
 _REASONS = {
     "INVALID_PGN": "could not be read",
     "ILLEGAL_MOVE": "contained an illegal move",
@@ -16,6 +16,8 @@ _REASONS = {
     "TOO_LARGE": "were too large",
     "ENGINE": "made the engine fail again and again",
     "ANALYZER_LOST": "were lost with their analyzer again and again",
+    "NOT_SENT": "could not be sent to an analyzer",
+    "BAD_ANSWER": "got an analysis that could not be used",
 }
 
 
