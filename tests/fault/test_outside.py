@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")
 OPERA_GAME = next(
     game for game in read_months(SHIPPED / "chesscom") if "DukeKarl" in game["black"]["username"]
 )
-GAMES = [OPERA_GAME, *faults.some_games(4, 2, 4)]
+GAMES = [OPERA_GAME, *faults.some_games(4, 2, 3)]
 MONTH = "/2024/01"  # the older of two: the other is stored by then
 TWO_MONTHS = {"to_date": date_pb2.Date(year=2024, month=2, day=29), "max_games": 3}
 LICHESS_GAMES = [
