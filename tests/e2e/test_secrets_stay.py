@@ -52,7 +52,7 @@ SECRETS = {
     "the signing secret": SIGNING,
     "the LLM's key": "llm-key-Hs8dK2fL5gQ9wZ",
     "the legacy secret": "legacy-Zt5vB0nMq8Xc2Ls7Kd4Jf6HgWe3",
-    "the service key": "service-key-Mn6bV3cX9zLk1Jh",
+    "the service key": "sb_secret_Mn6bV3cX9zLk1JhQw8Rt",
     "the database's password": PASSWORD,
     "the Fernet key": base64.urlsafe_b64encode(b"a Fernet key of thirty-two bytes").decode(),
     "the user's token": mint_token(SIGNING, str(USER)),

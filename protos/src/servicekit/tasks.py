@@ -1,9 +1,10 @@
-"""Work that runs beside other work, and ends with it."""
+"""Work that runs beside other work, and ends with it; cancellations that are not lost."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,3 +35,19 @@ async def alongside(work: Coroutine[Any, Any, T], *helpers: Coroutine[Any, Any, 
 
 def _failed(task: asyncio.Task[Any]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is not None
+
+
+@contextmanager
+def cancellable() -> Iterator[None]:
+    """Around awaits of a library that may swallow a cancellation: it is raised at the block's end.
+
+    asyncio.wait_for, by which psycopg waits, does so until Python 3.12, where it comes with the answer.
+    A loop of calls then goes on for ever, and a service that is told to stop does not.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError

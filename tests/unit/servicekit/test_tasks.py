@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from servicekit.tasks import alongside
+from servicekit.tasks import alongside, cancellable
 
 
 class Work:
@@ -101,3 +101,40 @@ async def test_a_cancellation_is_not_lost_behind_an_error() -> None:
     may_end.set()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_not_swallowed() -> None:
+    """Python 3.11's wait_for returns the answer, and the task goes on."""
+    answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    asked = asyncio.Event()
+
+    async def ask() -> str:
+        asked.set()
+        with cancellable():
+            return await asyncio.wait_for(answer, 60)
+
+    asking = asyncio.create_task(ask())
+    await asked.wait()
+    await asyncio.sleep(0)
+    answer.set_result("")
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_what_is_awaited_while_a_task_is_cancelled_comes_through() -> None:
+    """Work is given back after a cancellation."""
+
+    async def give_back() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            with cancellable():
+                await asyncio.sleep(0)
+            return "given back"
+        raise AssertionError
+
+    giving = asyncio.create_task(give_back())
+    await asyncio.sleep(0)
+    giving.cancel()
+    assert await giving == "given back"

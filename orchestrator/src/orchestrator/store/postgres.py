@@ -24,6 +24,7 @@ from orchestrator.store.transport import (
 )
 from servicekit.backoff import Backoff
 from servicekit.errors import RookifyError
+from servicekit.tasks import cancellable
 
 log = structlog.get_logger()
 
@@ -91,9 +92,10 @@ class PostgresTransport:
             for name, value in parameters.items()
         }
         try:
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(query, values)
-                return [row[0] for row in await cursor.fetchall()]
+            with cancellable():
+                async with self._pool.connection() as connection:
+                    cursor = await connection.execute(query, values)
+                    return [row[0] for row in await cursor.fetchall()]
         except psycopg.Error as error:
             raise _translate(error) from error
 
@@ -101,13 +103,20 @@ class PostgresTransport:
         failures = 0
         while True:
             try:
-                connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+                with cancellable():
+                    connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
                 async with connection:
-                    await _become_service_role(connection)
-                    await connection.execute("listen sync_jobs")
+                    with cancellable():
+                        await _become_service_role(connection)
+                        await connection.execute("listen sync_jobs")
                     failures = 0
                     yield Change(None)  # whatever happened before now
-                    async for notification in connection.notifies():
+                    notifications = connection.notifies()
+                    while True:
+                        with cancellable():
+                            notification = await anext(notifications, None)
+                        if notification is None:
+                            break
                         yield _parse(notification.payload)
                 trouble = "the connection has ended"
             except psycopg.Error as error:
