@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -38,16 +38,23 @@ def _failed(task: asyncio.Task[Any]) -> bool:
 
 
 @contextmanager
-def cancellable() -> Iterator[None]:
-    """Around awaits of a library that may swallow a cancellation: it is raised at the block's end.
+def cancellable() -> Iterator[Callable[[], None]]:
+    """Around awaits of a library that may swallow a cancellation: it is raised at the block's end, and by
+    calling what the block is given.
 
-    asyncio.wait_for, by which psycopg waits, does so until Python 3.12, where it comes with the answer.
-    A loop of calls then goes on for ever, and a service that is told to stop does not.
+    asyncio.wait_for, by which psycopg waits, does so until Python 3.12, where it comes with the answer. A
+    loop of calls then goes on for ever, and a service that is told to stop does not.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
-    try:
-        yield
-    finally:
+
+    def check() -> None:
         if task is not None and task.cancelling() > before:
             raise asyncio.CancelledError
+
+    try:
+        yield check
+    except Exception:
+        check()
+        raise
+    check()

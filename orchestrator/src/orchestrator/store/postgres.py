@@ -103,21 +103,18 @@ class PostgresTransport:
         failures = 0
         while True:
             try:
-                with cancellable():
-                    connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
-                async with connection:
-                    with cancellable():
+                with cancellable() as check:
+                    async with await psycopg.AsyncConnection.connect(
+                        self._conninfo, autocommit=True
+                    ) as connection:
                         await _become_service_role(connection)
                         await connection.execute("listen sync_jobs")
-                    failures = 0
-                    yield Change(None)  # whatever happened before now
-                    notifications = connection.notifies()
-                    while True:
-                        with cancellable():
-                            notification = await anext(notifications, None)
-                        if notification is None:
-                            break
-                        yield _parse(notification.payload)
+                        failures = 0
+                        check()
+                        yield Change(None)  # whatever happened before now
+                        async for notification in connection.notifies():
+                            check()
+                            yield _parse(notification.payload)
                 trouble = "the connection has ended"
             except psycopg.Error as error:
                 trouble = str(error)
