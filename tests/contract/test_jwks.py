@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from orchestrator.auth import jwks
 from orchestrator.auth.jwks import KeySet, parse_keys
+from servicekit.backoff import Backoff
 from servicekit.errors import Unavailable
 from tests.support.platforms import faults
 from tests.support.platforms.any_json import ANY_JSON
@@ -105,7 +106,7 @@ async def test_whatever_happens_to_the_endpoint_the_keys_at_hand_stay_good(
     fault: faults.Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jwks, "LIFETIME_SECONDS", 0.01)
-    monkeypatch.setattr(jwks, "_RETRY_SECONDS", (0.01, 0.02))
+    monkeypatch.setattr(jwks, "_RETRY", Backoff(0.01, 0.02))
     monkeypatch.setattr(jwks, "_TIMEOUT_SECONDS", 0.2)
     async with SigningServer(FIRST) as server, key_set(server.jwks_url) as keys:
         assert await keys.key("first")
@@ -131,7 +132,7 @@ async def test_a_known_key_does_not_wait_for_an_endpoint_that_hangs(monkeypatch:
 async def test_without_any_keys_callers_are_told_to_come_back_and_the_endpoint_is_not_hammered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(jwks, "_RETRY_SECONDS", (30.0, 30.0))
+    monkeypatch.setattr(jwks, "_RETRY", Backoff(30.0, 30.0))
     async with SigningServer(FIRST) as server, key_set(server.jwks_url) as keys:
         server.faults.add(faults.status(503), times=1)
         for _ in range(50):
@@ -150,7 +151,7 @@ async def test_keys_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
         assert await keys.key("first")
         server.faults.add(faults.status(503))
         monkeypatch.setattr(jwks, "STALE_SECONDS", 0.0)
-        monkeypatch.setattr(jwks, "_RETRY_SECONDS", (0.0, 0.0))
+        monkeypatch.setattr(jwks, "_RETRY", Backoff(0.0, 0.0))
         with pytest.raises(Unavailable):
             await keys.key("first")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import jwt
 import pytest
 
-from orchestrator.cli.client import backoff, full_id, open_channel, pages, token_subject
+from orchestrator.cli.client import RETRY, full_id, open_channel, pages, token_subject
 from servicekit.errors import ConfigurationError, FailedPrecondition, NotFound
 from servicekit.plaintext import is_loopback
 
@@ -59,7 +59,7 @@ def test_what_is_no_token_is_not_repeated(token: str) -> None:
 
 def test_waits_grow_and_are_bounded() -> None:
     for attempt, longest in ((1, 0.2), (2, 0.4), (3, 0.8), (10, 5.0), (100_000, 5.0)):
-        waits = {backoff(attempt) for _ in range(50)}
+        waits = {RETRY.delay(attempt) for _ in range(50)}
         assert all(longest / 2 <= wait <= longest for wait in waits)
         assert len(waits) > 1
 

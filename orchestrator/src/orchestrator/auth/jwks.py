@@ -17,6 +17,8 @@ import httpx
 import jwt
 import structlog
 
+from orchestrator.authorities import trusted
+from servicekit.backoff import Backoff
 from servicekit.errors import Unavailable
 
 log = structlog.get_logger()
@@ -30,7 +32,7 @@ LIFETIME_SECONDS = 600.0
 COOLDOWN_SECONDS = 30.0
 # Access tokens live an hour and come from the same server: when it is away for a day, none is valid any more.
 STALE_SECONDS = 24 * 3600.0
-_RETRY_SECONDS = (1.0, 60.0)  # between attempts while the endpoint is away
+_RETRY = Backoff(1.0, 60.0)  # between attempts while the endpoint is away
 _TIMEOUT_SECONDS = 5.0
 _MAX_BYTES = 256 * 1024  # a key has some 400 bytes
 _LEAST_RSA_BITS = 2048  # RFC 7518, 3.3
@@ -41,7 +43,7 @@ class KeySet:
 
     def __init__(self, url: str, *, cooldown: float = COOLDOWN_SECONDS) -> None:
         self._url = url
-        self._http = httpx.AsyncClient(follow_redirects=False, timeout=_TIMEOUT_SECONDS)
+        self._http = httpx.AsyncClient(follow_redirects=False, timeout=_TIMEOUT_SECONDS, verify=trusted())
         self._cooldown = cooldown
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._fetched_at: float | None = None  # the last time that it worked
@@ -61,16 +63,15 @@ class KeySet:
 
     async def run(self) -> None:
         """Keeps the keys fresh, until cancelled."""
-        least, most = _RETRY_SECONDS
-        pause = least
+        failures = 0
         try:
             while True:
                 if await self._fetch():
-                    pause = least
+                    failures = 0
                     await asyncio.sleep(LIFETIME_SECONDS * random.uniform(0.9, 1.0))  # noqa: S311  jitter
                 else:
-                    await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter
-                    pause = min(pause * 2, most)
+                    failures += 1
+                    await asyncio.sleep(_RETRY.delay(failures))
         finally:
             if self._fetching:
                 self._fetching.cancel()
@@ -85,7 +86,7 @@ class KeySet:
     @property
     def _may_ask(self) -> bool:
         """Whether a caller may have the keys fetched again; sooner where there are none: nobody gets in."""
-        pause = self._cooldown if self._fresh else min(self._cooldown, _RETRY_SECONDS[0])
+        pause = self._cooldown if self._fresh else min(self._cooldown, _RETRY.first)
         return self._tried_at is None or time.monotonic() - self._tried_at >= pause
 
     async def _fetch(self) -> bool:

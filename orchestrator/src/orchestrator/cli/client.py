@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -20,6 +19,7 @@ from orchestrator.client_settings import ClientSettings
 from orchestrator.settings import load_settings
 from rookify.sync.v1 import sync_pb2_grpc
 from servicekit.address import host_port
+from servicekit.backoff import Backoff
 from servicekit.errors import ConfigurationError, FailedPrecondition, NotFound
 from servicekit.plaintext import is_loopback
 from servicekit.server import CHANNEL_OPTIONS
@@ -27,6 +27,7 @@ from servicekit.tls import ClientSecurity
 
 CALL_SECONDS: Final = 20.0  # a page of analyses over a slow database; a person waits no longer than this
 PAGE_SIZE: Final = 100
+RETRY: Final = Backoff(0.2, 5.0)  # before a call, or a watch that broke, is tried again
 _TRIES: Final = 4  # of a call that is safe to repeat: 0.2 + 0.4 + 0.8 s at most, a restart's blink
 _SHORT_ID: Final = re.compile(r"[0-9a-f-]{4,35}")
 
@@ -77,7 +78,7 @@ class Client:
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
-            await asyncio.sleep(backoff(attempt))
+            await asyncio.sleep(RETRY.delay(attempt))
         return await self.call(method, request)
 
 
@@ -149,12 +150,6 @@ def token_subject(token: str) -> str:
         ) from None
     subject = claims.get("sub")
     return subject if isinstance(subject, str) else ""
-
-
-def backoff(attempt: int, *, longest: float = 5.0) -> float:
-    """Seconds before try `attempt` + 1, from 0.2 doubling, half of it by chance so that clients spread."""
-    full = min(longest, 0.1 * 2.0 ** min(attempt, 16))
-    return full * (0.5 + 0.5 * random.random())  # noqa: S311  jitter keeps no secret
 
 
 async def pages(fetch: Callable[[str], Awaitable[Page]]) -> AsyncIterator[Page]:

@@ -15,7 +15,7 @@ import grpc.aio
 import typer
 
 from orchestrator.cli import lookup
-from orchestrator.cli.client import Client, backoff, run
+from orchestrator.cli.client import RETRY, Client, run
 from orchestrator.cli.options import JobArgument
 from orchestrator.cli.output import note, say, show_grid, stdout_console
 from orchestrator.cli.progress import view_for
@@ -153,4 +153,4 @@ async def follow(
             attempt = 0
         on_break(attempt > 0)
         attempt += 1
-        await asyncio.sleep(backoff(attempt))
+        await asyncio.sleep(RETRY.delay(attempt))
