@@ -15,11 +15,11 @@ import httpx
 import jwt
 import psycopg
 import pytest
-from grpc_health.v1 import health_pb2
 
 from orchestrator.local.postgres import running_conninfo
 from orchestrator.local.processes import alive
 from rookify.sync.v1 import sync_pb2, sync_pb2_grpc
+from servicekit import health
 from tests.support.certificates import Authority
 from tests.support.postgres import PostgresCluster
 from tests.support.system import STOP_SECONDS
@@ -39,13 +39,7 @@ async def up(folder: Path) -> AsyncIterator[Up]:
 
 async def serving(address: str) -> bool:
     async with grpc.aio.insecure_channel(address) as channel:
-        check = channel.unary_unary(
-            "/grpc.health.v1.Health/Check",
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
-        answer = await check(health_pb2.HealthCheckRequest(), timeout=10)
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return await health.serving(channel, timeout=10)
 
 
 async def list_jobs(address: str, token: str) -> sync_pb2.ListSyncJobsResponse:

@@ -9,11 +9,23 @@ import asyncio
 from typing import Any
 
 import grpc
+import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 Status = health_pb2.HealthCheckResponse
 
 SERVICE_NAME = "grpc.health.v1.Health"
+
+
+async def serving(channel: grpc.aio.Channel, timeout: float) -> bool:
+    """Whether the server says that it is SERVING. Raises `grpc.aio.AioRpcError` where it does not answer."""
+    check = channel.unary_unary(
+        f"/{SERVICE_NAME}/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=Status.FromString,
+    )
+    answer = await check(health_pb2.HealthCheckRequest(), timeout=timeout)
+    return bool(answer.status == Status.SERVING)
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import grpc.aio
-from grpc_health.v1 import health_pb2
 
 from servicekit import health
 from servicekit.errors import ConfigurationError
@@ -35,13 +34,7 @@ async def serving(address: str, prefix: str, environ: Mapping[str, str]) -> bool
     server = ServerSecurity(prefix, file("CERT"), file("KEY"), file("CLIENT_CA"))
     security = server.towards_itself(file("CLIENT_CERT"), file("CLIENT_KEY"))
     async with await security.channel(address, security.name, ()) as channel:
-        check = channel.unary_unary(
-            f"/{health.SERVICE_NAME}/Check",
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
-        answer = await check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return await health.serving(channel, _SECONDS)
 
 
 def main(address: str, prefix: str = "ROOKIFY_TLS") -> int:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import grpc.aio
 import typer
-from grpc_health.v1 import health_pb2
 
 from orchestrator.cli.client import open_channel, speaks_tls
 from orchestrator.cli.failures import as_failure
@@ -54,12 +53,7 @@ async def orchestrator(*, running: bool) -> Check:
         client = load_settings(ClientSettings)
         security, target = client.security(), client.orchestrator
         async with open_channel(target, security) as channel:
-            check = channel.unary_unary(
-                f"/{health.SERVICE_NAME}/Check",
-                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                response_deserializer=health_pb2.HealthCheckResponse.FromString,
-            )
-            answer = await check(health_pb2.HealthCheckRequest(), timeout=_ANSWER_SECONDS)
+            serving = await health.serving(channel, _ANSWER_SECONDS)
     except RookifyError as error:
         return Check("orchestrator", Verdict.FAIL, error.message)
     except grpc.aio.AioRpcError as error:
@@ -69,7 +63,7 @@ async def orchestrator(*, running: bool) -> Check:
             running or "orchestrator" in client.model_fields_set or not isinstance(failure, Unavailable)
         )
         return Check("orchestrator", Verdict.FAIL if expected else Verdict.NOTE, failure.message)
-    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+    if not serving:
         found = f"{target} answers that it does not serve"
         return Check("orchestrator", Verdict.FAIL, found, "it starts or stops: ask again, then see its log")
     return Check("orchestrator", Verdict.OK, f"{target} serves")

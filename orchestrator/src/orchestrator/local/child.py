@@ -13,11 +13,11 @@ from pathlib import Path
 import grpc
 import grpc.aio
 import structlog
-from grpc_health.v1 import health_pb2
 
 from orchestrator.local import logfiles
 from orchestrator.local.processes import ProcessFailed, describe_exit, die_with_owner
 from orchestrator.local.security import OpenChannel
+from servicekit import health
 from servicekit.errors import ConfigurationError
 from servicekit.tasks import alongside
 from servicekit.tls import handshake_trouble
@@ -167,17 +167,11 @@ class Child:
             log.warning("health cannot be asked for", process=self.name, error=error.message)
             return False
         async with opened as channel:
-            check = channel.unary_unary(
-                "/grpc.health.v1.Health/Check",
-                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                response_deserializer=health_pb2.HealthCheckResponse.FromString,
-            )
             try:
-                answer = await check(health_pb2.HealthCheckRequest(), timeout=timeout)
+                return await health.serving(channel, timeout)
             except grpc.aio.AioRpcError as error:
                 # To refuse a certificate is an answer: killing it would not make the certificate better.
                 return False if handshake_trouble(error.details() or "", tls=True) else None
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def _channel(self, address: str) -> grpc.aio.Channel:
         """A new one for each check, so that it knows the certificate of now."""
