@@ -45,6 +45,14 @@ class Game:
     def help(self, lane: str = "helper", leave: Callable[[], bool] = lambda: False) -> asyncio.Task[bool]:
         return asyncio.create_task(self.team.help(lane, leave))
 
+    async def shared(self) -> tuple[asyncio.Task[None], asyncio.Task[bool]]:
+        """Five positions, the owner at 4 and a helper at 1; their tasks."""
+        running = self.run(5)
+        assert await self.begun.get() == ("owner", 4, False)
+        helping = self.help()
+        assert await self.begun.get() == ("helper", 1, True)
+        return running, helping
+
     def _call(self) -> None:
         self.called += 1
 
@@ -96,10 +104,7 @@ async def test_a_helper_that_leaves_gives_its_share_back() -> None:
 
 async def test_a_helper_that_is_stopped_in_the_middle_leaves_its_position_to_others() -> None:
     game = Game()
-    running = game.run(5)
-    await game.begun.get()
-    helping = game.help()
-    await game.begun.get()
+    running, helping = await game.shared()
     helping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await helping
@@ -112,10 +117,7 @@ async def test_a_helper_that_is_stopped_in_the_middle_leaves_its_position_to_oth
 
 async def test_a_helper_whose_engines_fail_leaves_its_positions_to_the_owner() -> None:
     game = Game()
-    running = game.run(5)
-    await game.begun.get()
-    helping = game.help()
-    await game.begun.get()
+    running, helping = await game.shared()
     game.finish(1, EngineFailed("three times"))
     assert await helping is False
     for position in (4, 3, 2, 1, 0):
@@ -128,10 +130,7 @@ async def test_a_helper_whose_engines_fail_leaves_its_positions_to_the_owner() -
 
 async def test_a_position_that_kills_engines_fails_the_game_by_its_owner() -> None:
     game = Game()
-    running = game.run(5)
-    await game.begun.get()
-    helping = game.help()
-    await game.begun.get()
+    running, helping = await game.shared()
     game.finish(1, EngineFailed("three times"))
     await helping
     for position in (4, 3, 2):
@@ -144,10 +143,7 @@ async def test_a_position_that_kills_engines_fails_the_game_by_its_owner() -> No
 
 async def test_a_helpers_defect_is_the_games() -> None:
     game = Game()
-    running = game.run(5)
-    await game.begun.get()
-    helping = game.help()
-    await game.begun.get()
+    running, helping = await game.shared()
     game.finish(1, LookupError("a defect"))
     assert await helping
     for position in (4, 3, 2, 1, 0):
@@ -169,10 +165,7 @@ async def test_a_lane_without_an_engine_cannot_help_and_does_no_harm() -> None:
 
 async def test_helpers_stop_with_the_game() -> None:
     game = Game()
-    running = game.run(5)
-    await game.begun.get()
-    helping = game.help()
-    await game.begun.get()
+    running, helping = await game.shared()
     running.cancel()
     game.team.disband()
     with pytest.raises(asyncio.CancelledError):
