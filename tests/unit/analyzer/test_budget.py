@@ -12,8 +12,8 @@ from analyzer.search.budget import (
     PRESETS,
     Pass,
     Preset,
-    doubt,
     expected_error,
+    gain,
     plan,
     quick_look,
     to_deepen,
@@ -29,9 +29,9 @@ def at(
 
 
 def after_quiet_start(score: Score, *, swing: float = 0.0, depth: int = 12) -> float:
-    """The doubt of White's move from a level position."""
+    """What is to be gained at White's move from a level position."""
     start = at(Centipawns(0), depth=depth)
-    return doubt(start, at(score, swing=swing, depth=depth), white=True, first_choice=False)
+    return gain(start, at(score, swing=swing, depth=depth), white=True, first_choice=False)
 
 
 def test_limits_are_depth_and_nodes() -> None:
@@ -83,71 +83,89 @@ def test_expected_error() -> None:
 
 
 @pytest.mark.parametrize("cp", [-55, -168])  # loses .1 and .3: an inaccuracy or not, a blunder or not
-def test_doubt_falls_with_the_distance_from_a_threshold(cp: int) -> None:
-    doubts = [after_quiet_start(Centipawns(cp + step)) for step in (0, 2, 4, 6)]
-    assert doubts[0] > 0.4
-    assert doubts == sorted(doubts, reverse=True)
-    assert doubts[-1] < doubts[0] / 2
+@pytest.mark.parametrize("towards", [1, -1])
+def test_it_falls_with_the_distance_from_a_threshold(cp: int, towards: int) -> None:
+    gains = [after_quiet_start(Centipawns(cp + towards * step), depth=15) for step in (1, 4, 8)]
+    assert gains[0] > 0.05
+    assert gains == sorted(set(gains), reverse=True)
+
+
+def test_an_error_is_confirmed_rather_than_looked_for() -> None:
+    just_none, just_one = (after_quiet_start(Centipawns(cp)) for cp in (-54, -55))
+    assert just_one > 3 * just_none > 0
+
+
+def test_deep_looks_for_them_too() -> None:
+    just_none = [at(Centipawns(cp), "a1a2") for cp in (0, -54)]
+
+    def wanted(preset: Preset) -> set[int]:
+        step = Pass(STEP.limit, price=0.1, below=PRESETS[preset][-1].below)
+        return to_deepen(step, just_none, ["b1b2"], white_first=True)
+
+    assert wanted(Preset.STANDARD) == set()
+    assert wanted(Preset.DEEP) == {0, 1}
 
 
 def test_a_mistake_or_not_matters_twice() -> None:
-    inaccuracy, mistake = (after_quiet_start(Centipawns(cp), depth=7) for cp in (-55, -110))
+    inaccuracy, mistake = (after_quiet_start(Centipawns(cp), depth=7) for cp in (-55, -111))
     assert mistake == pytest.approx(2 * inaccuracy, rel=0.2)
 
 
-def test_a_gain_and_a_plain_blunder_are_in_no_doubt() -> None:
+def test_nothing_is_gained_at_a_good_move_and_a_plain_blunder() -> None:
     assert after_quiet_start(Centipawns(80)) < 1e-6
-    assert after_quiet_start(Centipawns(-400)) < 1e-6
+    assert after_quiet_start(Centipawns(-600)) < 0.01
 
 
 def test_colors_are_alike() -> None:
     before, after = at(Centipawns(30)), at(Centipawns(-40))
     flipped = at(Centipawns(-30)), at(Centipawns(40))
-    assert doubt(before, after, white=True, first_choice=False) == pytest.approx(
-        doubt(*flipped, white=False, first_choice=False)
+    assert gain(before, after, white=True, first_choice=False) == pytest.approx(
+        gain(*flipped, white=False, first_choice=False)
     )
 
 
-def test_a_score_that_still_moves_widens_the_doubt() -> None:
+def test_a_score_that_still_moves_widens_it() -> None:
     assert after_quiet_start(Centipawns(-30), swing=0.2) > 2 * after_quiet_start(Centipawns(-30))
 
 
 def test_a_deeper_search_narrows_it() -> None:
-    assert after_quiet_start(Centipawns(-45), depth=8) > 2 * after_quiet_start(Centipawns(-45), depth=12)
+    assert after_quiet_start(Centipawns(-80), depth=8) > 2 * after_quiet_start(Centipawns(-80), depth=12)
 
 
-def test_a_first_choice_is_doubted_where_it_seems_an_error() -> None:
-    def of_first_choice(cp: int) -> float:
-        return doubt(at(Centipawns(0)), at(Centipawns(cp)), white=True, first_choice=True)
-
-    assert of_first_choice(-300) == of_first_choice(-60) > 0.5
-    assert 0 < of_first_choice(-30) < 0.05
+@pytest.mark.parametrize("cp", [-300, -60, 0])
+def test_a_first_choice_is_left_alone(cp: int) -> None:
+    assert gain(at(Centipawns(0)), at(Centipawns(cp)), white=True, first_choice=True) == 0
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "first_choice", "doubted"),
+    ("before", "after", "first_choice", "expected"),
     [
-        (MateIn(2), MateIn(4), False, False),
-        (MateIn(1), Checkmate(white_wins=True), True, False),
-        (Centipawns(-500), MateIn(-4), False, True),
-        (MateIn(5), Centipawns(600), False, True),
-        (Centipawns(900), MateIn(3), True, False),
+        (MateIn(2), MateIn(4), False, 0.0),
+        (MateIn(1), Checkmate(white_wins=True), True, 0.0),
+        (Centipawns(-500), MateIn(-4), False, 0.06),
+        (Centipawns(-900), MateIn(-4), False, 0.45),  # lost either way: walked into, or there before?
+        (Centipawns(0), MateIn(-4), False, 0.0),  # a blunder whatever a deeper look finds
+        (MateIn(5), Centipawns(950), False, 0.45),
+        (Centipawns(900), MateIn(3), True, 0.0),
     ],
 )
-def test_mates(before: Score, after: Score, first_choice: bool, doubted: bool) -> None:
-    assert (doubt(at(before), at(after), white=True, first_choice=first_choice) > 0.05) is doubted
+def test_mates(before: Score, after: Score, first_choice: bool, expected: float) -> None:
+    assert gain(at(before), at(after), white=True, first_choice=first_choice) == expected
 
 
-def test_the_shallower_a_mate_on_one_side_the_more_it_is_doubted() -> None:
-    def found_at(depth: int) -> float:
-        return doubt(
-            at(Centipawns(-500), depth=depth), at(MateIn(-4), depth=13), white=True, first_choice=False
+def test_a_score_that_errs_little_beside_the_other_is_left_as_it_is() -> None:
+    def wanted(*swings: float) -> set[int]:
+        before, after = (
+            at(Centipawns(cp), "a1a2", swing=swing) for cp, swing in zip((0, -112), swings, strict=True)
         )
+        return to_deepen(STEP, [before, after], ["b1b2"], white_first=True)
 
-    assert found_at(7) > found_at(11) > found_at(13) > 0
+    assert wanted(0.02, 0.02) == {0, 1}
+    assert wanted(0.3, 0.0) == {0}
+    assert wanted(0.0, 0.3) == {1}
 
 
-def test_both_sides_of_a_doubtful_move_are_deepened() -> None:
+def test_both_sides_of_a_move_in_doubt_are_deepened() -> None:
     scores = [0, 0, -112, -112, 300]
     evaluations = [at(Centipawns(cp), "a1a2") for cp in scores]
     played = ["b1b2"] * 4

@@ -1,9 +1,9 @@
-"""How much searching a position is worth: a cheap pass over all, then more where a verdict is in doubt. Pure.
+"""How much searching a position is worth: a cheap pass over all, then more where it may put a verdict right.
 
-A verdict is in doubt where the loss of winning chance is near a threshold, as measured by the errors that its
-two scores may have. Depth, and how much a score still moves, foretell those. A deeper look is taken where the
-doubt is worth what it costs, at one price for each preset. docs/budgets.md shows how the figures here were
-found, and what they buy.
+A verdict may be wrong where the loss of winning chance is near a threshold, as measured by the errors that
+its two scores may have. Depth, and how much a score still moves, foretell those. A deeper look is taken where
+what it is likely to put right is worth what it costs, at one price for each preset. Pure. docs/budgets.md
+shows how the figures here were found, and what they buy.
 """
 
 from __future__ import annotations
@@ -27,17 +27,22 @@ _CALM_DEPTH = 7
 _HALVED_BY = 2.5
 _OF_SWING = 0.4
 
-# A verdict at a threshold is wrong in .55 of the cases, and in 1/e of them for each .15 expected errors that
-# it is off. (It falls half as fast by docs/budgets.md. As steep as this, it chose better what to look at.)
-_AT_THRESHOLD = 0.55
-_FALLS_BY = 0.15
+# How often two plies more put a verdict right, for a loss just above a threshold and just below one. Most
+# moves lose little, so a loss that shows is more often too large than too small: the errors that a search
+# finds are to be confirmed, those that it misses it would mostly miss again. That wears off as scores get
+# better: `deep` looks on both sides alike.
+_ABOVE = 0.3
+_BELOW = 0.09
+# In 1/e of the cases for each so many expected errors that the loss is off the threshold.
+_ABOVE_FALLS_BY = 0.8
+_BELOW_FALLS_BY = 0.2
+# The same where only one side of a move is a mate, by the chance that it loses: below an inaccuracy, where
+# the rules for mates decide, the other side mostly hides the same mate. Above a blunder they change nothing.
+_ONE_MATE = ((THRESHOLDS[-1][0], 0.45), (THRESHOLDS[0][0], 0.06))
 # A mistake is what players are shown; an inaccuracy more or less changes little.
 _WEIGHTS = {Judgement.MISTAKE: 2.0}
-# Wrong verdicts where only one side of a move is a mate, by the depth of the shallower search. Half as many
-# are put right by two plies more as of the others.
-_ONE_MATE = {7: 0.9, 9: 0.8, 11: 0.63, 13: 0.4}
-_ONE_MATE_DEEPER = 0.3
-_MATE_WEIGHT = 0.35
+# Of a move's two positions one that errs by less than this share of what the other may is left as it is.
+_SMALL_SHARE = 1 / 3
 
 
 class Preset(Enum):
@@ -49,11 +54,13 @@ class Preset(Enum):
 @dataclass(frozen=True, slots=True)
 class Pass:
     """A search of some positions. The first pass of a plan takes all; a later one both sides of every move
-    whose `doubt` is at least `price` times the thousands of nodes spent on them so far.
+    whose `gain` is at least `price` times the thousands of nodes spent on them so far, but for sides that
+    err little beside the other. `below`: how often that puts a verdict right just below a threshold.
     """
 
     limit: Limit
     price: float = 0.0
+    below: float = _BELOW
 
 
 Plan = tuple[Pass, ...]
@@ -67,18 +74,18 @@ _QUICK_DEPTH = 9  # at which scores err by .05 of winning chance on average
 _CAP = 10  # times that no single position may take, lest it eat a game's budget
 
 
-def _deepening(first: int, last: int, price: float) -> Plan:
+def _deepening(first: int, last: int, price: float, below: float = _BELOW) -> Plan:
     """All positions to depth `first`, then passes each two plies deeper."""
     return tuple(
-        Pass(Limit(nodes=_CAP * _TYPICAL_NODES[depth], depth=depth), price if depth > first else 0.0)
+        Pass(Limit(nodes=_CAP * _TYPICAL_NODES[depth], depth=depth), price if depth > first else 0.0, below)
         for depth in range(first, last + 1, 2)
     )
 
 
 PRESETS: dict[Preset, Plan] = {
-    Preset.FAST: _deepening(7, 15, 0.011),
-    Preset.STANDARD: _deepening(11, 17, 0.0012),
-    Preset.DEEP: _deepening(13, 19, 0.00006),
+    Preset.FAST: _deepening(7, 15, 0.0078),
+    Preset.STANDARD: _deepening(11, 17, 0.0011),
+    Preset.DEEP: _deepening(13, 19, 0.00018, below=_ABOVE),
 }
 
 LEAST_NODES = 1_000  # below this Stockfish may stop before its first iteration, without any score
@@ -110,42 +117,57 @@ def expected_error(evaluation: Evaluation) -> float:
     return calm * (1 - winning_chance(evaluation.score) ** 2) + _OF_SWING * evaluation.swing
 
 
-def doubt(before: Evaluation, after: Evaluation, *, white: bool, first_choice: bool) -> float:
-    """How likely the verdict on a move is wrong, 0..1; twice that where it may be a mistake or not one."""
-    mates = [not isinstance(evaluation.score, Centipawns) for evaluation in (before, after)]
-    if all(mates):
+def gain(
+    before: Evaluation, after: Evaluation, *, white: bool, first_choice: bool, below: float = _BELOW
+) -> float:
+    """How likely two plies more put the verdict on a move right, 0..1; twice that where it may be a mistake.
+
+    A first choice loses nothing by definition, and a deeper search makes 1 in 100 an error.
+    """
+    mates = _mates(before, after)
+    if first_choice or mates == 2:
         return 0.0
-    if any(mates):
-        # The other side may hide it behind its horizon. Where the game is decided that is cheap to find out.
-        shallower = min(before.depth or after.depth, after.depth or before.depth)
-        return 0.0 if first_choice else _MATE_WEIGHT * _ONE_MATE.get(shallower, _ONE_MATE_DEEPER)
     lost = chance_lost(before.score, after.score, white=white)
+    if mates:
+        return next((found for below, found in _ONE_MATE if lost < below), 0.0)
     error = expected_error(before) + expected_error(after)
-    if first_choice:
-        # It loses nothing by definition; where the next score says otherwise, the choice is in doubt. Of the
-        # others a deep search makes 1 in 100 an error.
-        return _wrong(max(0.0, THRESHOLDS[-1][0] - lost), error)
+    if error == 0:
+        return 0.0
     return max(
-        _WEIGHTS.get(judgement, 1.0) * _wrong(abs(lost - least), error) for least, judgement in THRESHOLDS
+        _WEIGHTS.get(judgement, 1.0) * _put_right((lost - least) / error, below)
+        for least, judgement in THRESHOLDS
     )
 
 
-def _wrong(distance: float, error: float) -> float:
-    """How often a verdict is, so far from a threshold, given the expected error of the loss."""
-    if error == 0:
-        return 0.0
-    return _AT_THRESHOLD * math.exp(-distance / error / _FALLS_BY)
+def _put_right(distance: float, below: float) -> float:
+    """`distance`: of a loss above a threshold, in expected errors."""
+    if distance >= 0:
+        return _ABOVE * math.exp(-distance / _ABOVE_FALLS_BY)
+    return below * math.exp(distance / _BELOW_FALLS_BY)
+
+
+def _mates(before: Evaluation, after: Evaluation) -> int:
+    """How many of the two scores are mates."""
+    return sum(not isinstance(evaluation.score, Centipawns) for evaluation in (before, after))
 
 
 def to_deepen(
     step: Pass, evaluations: Sequence[Evaluation], played: Sequence[str], *, white_first: bool
 ) -> set[int]:
-    """The positions, by index, on both sides of moves whose doubt is worth the price. `played` in UCI."""
+    """The positions, by index, beside moves where a deeper look is worth the price. `played` in UCI."""
     wanted: set[int] = set()
     for index, uci in enumerate(played):
         before, after = evaluations[index], evaluations[index + 1]
         white = (index % 2 == 0) == white_first
-        found = doubt(before, after, white=white, first_choice=before.best == uci)
+        found = gain(before, after, white=white, first_choice=before.best == uci, below=step.below)
         if found and found >= step.price * (before.nodes + after.nodes) / 1000:
-            wanted.update((index, index + 1))
+            wanted.update(index + side for side in _sides(before, after))
     return wanted
+
+
+def _sides(before: Evaluation, after: Evaluation) -> list[int]:
+    """Which of a move's positions to deepen: 0 that before it, 1 that after it."""
+    if _mates(before, after):
+        return [0, 1]
+    errors = expected_error(before), expected_error(after)
+    return [side for side, error in enumerate(errors) if error >= _SMALL_SHARE * max(errors)]
