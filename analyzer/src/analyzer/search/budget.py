@@ -129,7 +129,7 @@ def gain(
         return 0.0
     lost = chance_lost(before.score, after.score, white=white)
     if mates:
-        return next((found for below, found in _ONE_MATE if lost < below), 0.0)
+        return next((found for up_to, found in _ONE_MATE if lost < up_to), 0.0)
     error = expected_error(before) + expected_error(after)
     if error == 0:
         return 0.0
