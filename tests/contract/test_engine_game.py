@@ -120,37 +120,33 @@ def goes_asked(folder: Path) -> list[str]:
 
 
 async def test_a_quick_second_line_is_enough_where_it_is_near_the_first(tmp_path: Path) -> None:
-    game = unknown("1. a3 e5")  # the first move is the engine's choice, the second is not
+    game = unknown("1. g3 a5")  # the second move is the engine's choice, the first is not
     steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), price=0.001))
     found, _ = await searched(scripted_engine(tmp_path, [["good"]]), game, steps)
-    # The position was searched again before: the choice seems to lose 50 centipawns.
-    assert [evaluation.second for evaluation in found.evaluations] == [Centipawns(25), None, None]
-    others = sorted(move.uci() for move in chess.Board(UNKNOWN).legal_moves)[1:]
+    assert [evaluation.second for evaluation in found.evaluations] == [None, Centipawns(-25), None]
+    others = sorted(move.uci() for move in game.boards[1].legal_moves)[1:]
     last = commands(tmp_path)[-3:-1]  # before `quit`
     assert (last[0], last[1].split()[:5]) == (
-        f"position fen {UNKNOWN}",
+        f"position fen {UNKNOWN} moves g2g3",
         ["go", "depth", "9", "nodes", "1000"],
     )
     assert sorted(last[1].split()[6:]) == others
     assert found.second_nodes == 1000
-    assert found.evaluations[0].nodes == 3000
+    # g3 seems to lose 50 centipawns: the position was searched again before.
+    assert found.evaluations[1].nodes == 3000
 
 
 async def test_where_a_quick_second_line_leaves_a_doubt_it_is_searched_as_deep_as_the_first(
     tmp_path: Path,
 ) -> None:
-    game, cache = unknown("1. a3 a5"), PositionCache(1)
+    game, cache = unknown("1. g3 a5"), PositionCache(1)
     engine = scripted_engine(tmp_path, [["only_move"]])
     steps = (*ONCE, Pass(Limit(depth=12, nodes=5000), price=0.001))
     found, _ = await searched(engine, game, steps, cache=cache)
-    # a3 seems to lose 50 centipawns although it is the engine's choice: its positions were searched again.
-    assert [evaluation.second for evaluation in found.evaluations] == [
-        Centipawns(-80),
-        Centipawns(80),
-        None,
-    ]
+    # g3 seems to lose 50 centipawns: both its positions were searched again.
+    assert [evaluation.second for evaluation in found.evaluations] == [None, Centipawns(80), None]
     budgets = [(go.split()[2], "searchmoves" in go) for go in goes_asked(tmp_path)]
-    assert budgets == [("9", False)] * 3 + [("12", False)] * 3 + [("9", True)] * 2 + [("12", True)] * 2
+    assert budgets == [("9", False)] * 3 + [("12", False)] * 2 + [("9", True), ("12", True)]
     # Found once, it comes with the position.
     again, _ = await searched(engine, game, steps, cache=cache)
     assert again.evaluations == found.evaluations
